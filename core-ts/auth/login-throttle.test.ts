@@ -1,0 +1,55 @@
+import { describe, expect, it } from "vitest";
+import { millis, seconds } from "../time/units.ts";
+import { FORGET_ONE_US, LONGEST_DELAY_US, LoginThrottle, THROTTLE_MAX_ADDRESSES } from "./login-throttle.ts";
+
+const failures = (throttle: LoginThrottle, address: string, count: number, nowUs: number): number[] =>
+  Array.from({ length: count }, () => throttle.failed(address, nowUs));
+
+describe("failed logins", () => {
+  it("cost nothing twice, then 250 ms doubling to 8 s, and no more", () => {
+    expect(failures(new LoginThrottle(), "a", 10, 0)).toEqual(
+      [0, 0, 250, 500, 1_000, 2_000, 4_000, 8_000, 8_000, 8_000].map(millis),
+    );
+  });
+
+  it("of one address never slow another", () => {
+    const throttle = new LoginThrottle();
+    failures(throttle, "192.0.2.1", 100, 0);
+    expect(throttle.failed("192.0.2.2", 0)).toBe(0);
+    expect(throttle.succeeded("192.0.2.3", 0)).toBe(0);
+  });
+
+  it("are forgotten one by one in quiet", () => {
+    const throttle = new LoginThrottle();
+    failures(throttle, "a", 20, 0);
+    // Level 8, two forgotten, one more: level 7.
+    expect(throttle.failed("a", FORGET_ONE_US * 2)).toBe(seconds(4));
+    expect(throttle.failed("a", FORGET_ONE_US * 20)).toBe(0);
+  });
+
+  it("are cleared by a success, which is itself held once", () => {
+    const throttle = new LoginThrottle();
+    failures(throttle, "a", 4, 0);
+    expect(throttle.succeeded("a", 1)).toBe(millis(500));
+    expect(throttle.size).toBe(0);
+    expect(throttle.succeeded("a", 1)).toBe(0);
+    expect(throttle.failed("a", 1)).toBe(0);
+  });
+
+  it("of many addresses take bounded memory; the oldest failure is forgotten first", () => {
+    const throttle = new LoginThrottle();
+    failures(throttle, "first", 8, 0);
+    failures(throttle, "second", 8, 0);
+    expect(throttle.failed("first", 0)).toBe(LONGEST_DELAY_US);
+    for (let i = 0; i < THROTTLE_MAX_ADDRESSES - 1; i++) throttle.failed(`address ${i}`, 1);
+    expect(throttle.size).toBe(THROTTLE_MAX_ADDRESSES);
+    expect(throttle.failed("first", 1)).toBe(LONGEST_DELAY_US);
+    expect(throttle.failed("second", 1)).toBe(0);
+  });
+
+  it("cope with a clock that stands still or goes back", () => {
+    const throttle = new LoginThrottle();
+    failures(throttle, "a", 3, seconds(100));
+    expect(throttle.failed("a", 0)).toBe(millis(500));
+  });
+});
