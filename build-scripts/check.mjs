@@ -1,0 +1,30 @@
+/**
+ * `npm run check`: format and lint, types, the architecture tests and the core's tests. Under two minutes on two cores, no
+ * client programs and no network needed. `npm test` runs it first.
+ */
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { Rings } from "./lib/rings.mjs";
+import { build, ensurePackages } from "./lib/setup.mjs";
+
+const BIN = "node_modules/.bin";
+
+/**
+ * The first ring, also of `npm test`.
+ * @param {Rings} rings
+ */
+export async function check(rings) {
+  await rings.program("format and lint", [`${BIN}/biome`, "ci", "--colors=off"]);
+  await rings.program("types of the core", [`${BIN}/tsc`, "-p", "core-ts/tsconfig.json"]);
+  await rings.program("types of the rest", [`${BIN}/tsc`, "-p", "tsconfig.json"]);
+  await rings.vitest("architecture", "architecture");
+  await rings.vitest("core", "core");
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  process.chdir(fileURLToPath(new URL("..", import.meta.url)));
+  await ensurePackages();
+  await build();
+  const rings = new Rings();
+  await check(rings);
+  process.exitCode = rings.close();
+}

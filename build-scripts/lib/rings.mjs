@@ -1,0 +1,139 @@
+/**
+ * Runs the rings of checks one after the other: prints a line and the time for each, keeps the counts, and ends with the
+ * one closing line `N passed, N failed` (and `, N skipped` if there are any).
+ *
+ * A program that counts nothing (the formatter, the compiler) counts as one check.
+ */
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
+
+export class Rings {
+  /** @type {Counts} */
+  total = { passed: 0, failed: 0, skipped: 0 };
+
+  /**
+   * A program whose exit code is the whole result. Its output is shown only when it fails.
+   * @param {string} name what the line says
+   * @param {string[]} command program and arguments
+   */
+  async program(name, command) {
+    const startedMs = Date.now();
+    const { code, output } = await run(command, { capture: true });
+    if (code !== 0) process.stdout.write(output);
+    this.#count(name, startedMs, { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 });
+  }
+
+  /**
+   * A project of vitest.config.ts. No test, or a run that ends badly without a failed test, counts as a failure.
+   * @param {string} name what the line says
+   * @param {string} project the project's name
+   * @param {Record<string, string>} [env] added to the environment
+   */
+  async vitest(name, project, env = {}) {
+    const startedMs = Date.now();
+    const folder = mkdtempSync(join(tmpdir(), "porthole-tests-"));
+    const report = join(folder, "report.json");
+    const command = [process.execPath, "node_modules/vitest/vitest.mjs", "run", "--project", project];
+    const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+    const { code } = await run([...command, ...reporters], { env });
+    const counts = readReport(report);
+    rmSync(folder, { recursive: true, force: true });
+    if (counts.passed + counts.failed + counts.skipped === 0) {
+      process.stdout.write(`${name}: no test ran\n`);
+      counts.failed += 1;
+    } else if (code !== 0 && counts.failed === 0) {
+      process.stdout.write(`${name}: the test runner ended with ${code} although no test failed\n`);
+      counts.failed += 1;
+    }
+    this.#count(name, startedMs, counts);
+  }
+
+  /**
+   * One result that no program gave.
+   * @param {string} name
+   * @param {boolean} passed
+   */
+  note(name, passed) {
+    this.#count(name, Date.now(), { passed: passed ? 1 : 0, failed: passed ? 0 : 1, skipped: 0 });
+  }
+
+  /** Prints the closing line. @returns {number} the exit code */
+  close() {
+    process.stdout.write(`\n${countsText(this.total)}\n`);
+    return this.total.failed === 0 && this.total.passed > 0 ? 0 : 1;
+  }
+
+  /**
+   * @param {string} name
+   * @param {number} startedMs
+   * @param {Counts} counts
+   */
+  #count(name, startedMs, counts) {
+    const seconds = ((Date.now() - startedMs) / 1000).toFixed(1);
+    process.stdout.write(`── ${name.padEnd(24)} ${seconds.padStart(6)} s   ${countsText(counts)}\n`);
+    this.total.passed += counts.passed;
+    this.total.failed += counts.failed;
+    this.total.skipped += counts.skipped;
+  }
+}
+
+/** @param {Counts} counts */
+function countsText({ passed, failed, skipped }) {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
+}
+
+/**
+ * Counts of a vitest JSON report; a file that failed to load has no tests and counts as one failure.
+ * @param {string} path
+ * @returns {Counts}
+ */
+export function readReport(path) {
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  let report;
+  try {
+    report = JSON.parse(readFileSync(path, "utf8"));
+  } catch {
+    return { ...counts, failed: 1 };
+  }
+  for (const file of report.testResults ?? []) {
+    const tests = file.assertionResults ?? [];
+    for (const test of tests) {
+      if (test.status === "passed") counts.passed += 1;
+      else if (test.status === "failed") counts.failed += 1;
+      else counts.skipped += 1;
+    }
+    // A hook or an import that throws fails the file without failing any test.
+    if (file.status === "failed" && !tests.some((/** @type {any} */ test) => test.status === "failed"))
+      counts.failed += 1;
+  }
+  return counts;
+}
+
+/**
+ * Runs a program with no standard input.
+ * @param {string[]} command
+ * @param {{ capture?: boolean, env?: Record<string, string> }} [options] capture: collect the output instead of showing it
+ * @returns {Promise<{ code: number, output: string }>} code 127 when it can't be started
+ */
+export function run(command, { capture = false, env = {} } = {}) {
+  const [program = "", ...args] = command;
+  return new Promise((done) => {
+    const stdio = capture ? "pipe" : "inherit";
+    const child = spawn(program, args, { stdio: ["ignore", stdio, stdio], env: { ...process.env, ...env } });
+    let output = "";
+    child.stdout?.on("data", (chunk) => {
+      output += chunk;
+    });
+    child.stderr?.on("data", (chunk) => {
+      output += chunk;
+    });
+    child.on("error", (error) => done({ code: 127, output: `${program}: ${error.message}\n` }));
+    child.on("close", (code, signal) =>
+      done({ code: code ?? 1, output: signal ? `${output}ended by ${signal}\n` : output }),
+    );
+  });
+}

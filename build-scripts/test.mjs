@@ -1,0 +1,56 @@
+/**
+ * `npm test`: every ring in order, on a fresh clone too. It installs the npm packages when they are missing and, where it
+ * can, the client programs. With `CI=true` a missing client fails its tests; elsewhere they are skipped, and counted.
+ *
+ *     npm test -- [--no-install] [--only RING]
+ *
+ * The last line is `N passed, N failed` over all rings, and `, N skipped` if there are any.
+ */
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { check } from "./check.mjs";
+import { ensureClients } from "./clients.mjs";
+import { Rings } from "./lib/rings.mjs";
+import { build, ensurePackages } from "./lib/setup.mjs";
+
+/** One ring: its name, whether it wants the client programs, and what it runs. */
+const RINGS = [
+  { name: "check", clients: false, run: check },
+  {
+    name: "conformance",
+    clients: false,
+    run: (/** @type {Rings} */ rings) => rings.vitest("conformance", "conformance"),
+  },
+  {
+    name: "interop-node",
+    clients: true,
+    run: (/** @type {Rings} */ rings) => rings.vitest("interop, Node host", "interop", { PORTHOLE_HOST: "node" }),
+  },
+];
+
+const NAMES = RINGS.map((ring) => ring.name).join(", ");
+
+function options() {
+  try {
+    const { values } = parseArgs({ options: { "no-install": { type: "boolean" }, only: { type: "string" } } });
+    const chosen = RINGS.filter((ring) => values.only === undefined || ring.name === values.only);
+    if (chosen.length > 0) return { chosen, install: values["no-install"] !== true };
+    process.stderr.write(`no ring is called "${values.only}"; there are ${NAMES}\n`);
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+  }
+  process.stderr.write(`usage: npm test -- [--no-install] [--only RING]   (rings: ${NAMES})\n`);
+  return process.exit(2);
+}
+
+const { chosen, install } = options();
+process.chdir(fileURLToPath(new URL("..", import.meta.url)));
+await ensurePackages();
+await build();
+if (chosen.some((ring) => ring.clients)) await ensureClients({ install });
+const rings = new Rings();
+for (const ring of chosen) {
+  process.stdout.write(`\n══ ${ring.name}\n`);
+  await ring.run(rings);
+}
+process.exitCode = rings.close();

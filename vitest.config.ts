@@ -1,0 +1,43 @@
+import { defineConfig } from "vitest/config";
+
+// One project a ring (test/README.md). `npx vitest run --project core core-ts/auth` runs part of one.
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "architecture",
+          include: ["test/architecture/**/*.test.ts"],
+        },
+      },
+      {
+        test: {
+          name: "core",
+          include: [
+            "core-ts/**/*.test.ts",
+            "bindings/**/*.test.ts",
+            "build-scripts/**/*.test.ts",
+            "test/fakes/**/*.test.ts",
+          ],
+        },
+      },
+      {
+        test: {
+          name: "conformance",
+          include: ["test/conformance/**/*.test.ts"],
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: "interop",
+          include: ["test/interop/**/*.test.ts"],
+          // They count lost packets and wait for real programs: one file at a time, on an otherwise idle machine.
+          fileParallelism: false,
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
