@@ -1,0 +1,62 @@
+/**
+ * What is known of the cameras: the host's list with the configuration's say in it. Row 3.
+ */
+import type { CameraInfo } from "../../bindings/contract/host.ts";
+import type { Config } from "../config/config.ts";
+import type { Runtime } from "./runtime.ts";
+
+/** A camera's state as every interface tells it. */
+export type CameraState = Pick<CameraInfo, "state" | "reason" | "fix">;
+
+export class Cameras {
+  readonly #runtime: Runtime;
+  #config: Config["cameras"];
+  #infos = new Map<string, CameraInfo>();
+
+  constructor(runtime: Runtime, config: Config["cameras"]) {
+    this.#runtime = runtime;
+    this.#config = config;
+    this.refresh();
+  }
+
+  setConfig(config: Config["cameras"]): void {
+    this.#config = config;
+  }
+
+  /** Asks the host again: at the start and after a `cameras` event. */
+  refresh(): void {
+    const list = JSON.parse(this.#runtime.host.cameras()) as CameraInfo[];
+    this.#infos = new Map(list.map((info) => [info.name, info]));
+  }
+
+  infoOf(name: string): CameraInfo | undefined {
+    return this.#infos.get(name);
+  }
+
+  /** Configured and known cameras by name, sorted. */
+  names(): string[] {
+    return [...new Set([...Object.keys(this.#config), ...this.#infos.keys()])].sort();
+  }
+
+  stateOf(name: string): CameraState {
+    if (this.#config[name]?.enabled === false) {
+      return {
+        state: "disabled",
+        reason: "switched off by the configuration",
+        fix: `set cameras.${name}.enabled to true`,
+      };
+    }
+    const info = this.#infos.get(name);
+    if (info === undefined) return { state: "error", reason: `this device has no camera named ${name}` };
+    return {
+      state: info.state,
+      ...(info.reason === undefined ? {} : { reason: info.reason }),
+      ...(info.fix === undefined ? {} : { fix: info.fix }),
+    };
+  }
+}
+
+/** A camera's state in one line for headers, bodies and logs. */
+export function describeState(state: CameraState): string {
+  return state.reason === undefined ? state.state : `${state.state} (${state.reason})`;
+}

@@ -1,0 +1,32 @@
+/**
+ * What connections see of the server. Row 3.
+ */
+import type { Authenticator } from "../auth/authenticator.ts";
+import type { Config } from "../config/config.ts";
+import type { Admission } from "./admission.ts";
+import type { Cameras } from "./cameras.ts";
+import type { StreamProfiles } from "./profiles.ts";
+import type { RtspSession } from "./rtsp-session.ts";
+import type { Runtime } from "./runtime.ts";
+import type { Viewers } from "./viewers.ts";
+
+export interface ServerContext {
+  readonly runtime: Runtime;
+  readonly cameras: Cameras;
+  readonly profiles: StreamProfiles;
+  readonly viewers: Viewers;
+  readonly admission: Admission;
+  /** Live sessions by id. */
+  readonly sessions: Map<string, RtspSession>;
+  /** The configuration in force; replaced as a whole by a reload. */
+  readonly config: Config;
+  /** Undefined when logins are switched off. */
+  readonly rtspLogin: Authenticator | undefined;
+  readonly httpLogin: Authenticator | undefined;
+  /** Value of `Server:` headers. */
+  readonly serverName: string;
+  /** The port in use, which differs from the configured one when that is 0. */
+  readonly rtspPort: number;
+  /** JSON of `/api/status`. */
+  status(): string;
+}

@@ -1,0 +1,298 @@
+/**
+ * One encoder of one camera, on demand. Row 3.
+ *
+ * It is opened with its first user and closed a while after its last (the linger), so that a player which reconnects
+ * finds it warm. However many users there are, there is one: what it makes goes to every consumer once.
+ *
+ *     idle ──acquire──▶ starting ──format, frame──▶ running ──last release, linger──▶ idle
+ *                          │                          │
+ *                          └────────▶ failed ◀────────┘   (with users: reopened after a growing pause)
+ */
+import type { FrameEvent, HostEvent } from "../../bindings/contract/events.ts";
+import { Code, type EncoderSpec } from "../../bindings/contract/host.ts";
+import { KeyFrameLimiter } from "../stream/key-frame-limiter.ts";
+import { RateMeter } from "../stream/rate-meter.ts";
+import type { Timer } from "../time/timer-queue.ts";
+import { type Micros, seconds } from "../time/units.ts";
+import { type Cameras, describeState } from "./cameras.ts";
+import type { HandleOwner, Runtime } from "./runtime.ts";
+
+/** First pause before a failed encoder is opened again; it doubles up to the greatest. */
+export const REOPEN_FIRST_US: Micros = seconds(1);
+export const REOPEN_MAX_US: Micros = seconds(30);
+/** An encoder that ran this long has recovered: the next pause is the first again. */
+export const REOPEN_FORGIVEN_US: Micros = seconds(30);
+
+export type EncoderFormat = Omit<Extract<HostEvent, { type: "format" }>, "type" | "handle">;
+
+export type EncoderState = "idle" | "starting" | "running" | "failed";
+
+/** What wants an encoder's output. */
+export interface FrameConsumer {
+  onFormat?(format: EncoderFormat): void;
+  /** In the turn of the frame's event, so that it can be planned and kept. */
+  onFrame(frame: FrameEvent): void;
+  /** The encoder has failed; `reason` is one line for a person. */
+  onFailed?(reason: string): void;
+}
+
+export class Encoder implements HandleOwner {
+  /** For logs and the status: `/live/back`, or `back 1280x720 jpeg`. */
+  readonly label: string;
+  readonly spec: EncoderSpec;
+  readonly #runtime: Runtime;
+  readonly #cameras: Cameras;
+  readonly #lingerUs: Micros;
+  readonly #consumers: FrameConsumer[] = [];
+  readonly #limiter = new KeyFrameLimiter();
+  readonly #meter = new RateMeter();
+  readonly #waiters = new Set<FormatWaiter>();
+  #handle = 0;
+  #users = 0;
+  #state: EncoderState = "idle";
+  #reason = "";
+  #format: EncoderFormat | undefined;
+  #closeTimer: Timer | undefined;
+  #reopenTimer: Timer | undefined;
+  #keyTimer: Timer | undefined;
+  #reopenPauseUs = REOPEN_FIRST_US;
+  #openedUs: Micros = 0;
+  #opened = 0;
+  #frames = 0;
+  #bytes = 0;
+  #hostDropped = 0;
+
+  constructor(runtime: Runtime, cameras: Cameras, label: string, spec: EncoderSpec, lingerUs: Micros) {
+    this.#runtime = runtime;
+    this.#cameras = cameras;
+    this.label = label;
+    this.spec = spec;
+    this.#lingerUs = lingerUs;
+  }
+
+  addConsumer(consumer: FrameConsumer): void {
+    this.#consumers.push(consumer);
+  }
+
+  removeConsumer(consumer: FrameConsumer): void {
+    const at = this.#consumers.indexOf(consumer);
+    if (at >= 0) this.#consumers.splice(at, 1);
+  }
+
+  get state(): EncoderState {
+    return this.#state;
+  }
+
+  /** One line; empty while it runs or idles. */
+  get reason(): string {
+    return this.#reason;
+  }
+
+  get format(): EncoderFormat | undefined {
+    return this.#format;
+  }
+
+  get users(): number {
+    return this.#users;
+  }
+
+  /** Figures for the status. Counters run since the server's start. */
+  figures(nowUs: Micros): {
+    readonly fps: number;
+    readonly bitrate: number;
+    readonly frames: number;
+    readonly bytes: number;
+    readonly hostDropped: number;
+    readonly opened: number;
+  } {
+    return {
+      fps: this.#meter.framesPerSecond(nowUs),
+      bitrate: this.#meter.bitsPerSecond(nowUs),
+      frames: this.#frames,
+      bytes: this.#bytes,
+      hostDropped: this.#hostDropped,
+      opened: this.#opened,
+    };
+  }
+
+  /** Counts a user in, and opens the encoder for the first. Every call needs one {@link release}. */
+  acquire(): void {
+    this.#users++;
+    this.#closeTimer?.cancel();
+    if (this.#state === "idle") this.#open();
+  }
+
+  release(): void {
+    this.#users--;
+    if (this.#users > 0 || this.#state === "idle") return;
+    if (this.#state === "failed") this.#close();
+    else {
+      this.#closeTimer?.cancel();
+      this.#closeTimer = this.#runtime.after(this.#lingerUs, () => this.#close());
+    }
+  }
+
+  /**
+   * Waits for the format (parameter sets and size), for the caller to have acquired the encoder.
+   * @param done told at most once: at once when the format is known or the encoder has failed, else later, at the latest
+   *   `waitUs` from now.
+   * @returns what cancels the waiting.
+   */
+  whenFormatted(waitUs: Micros, done: (outcome: EncoderFormat | Failure) => void): { cancel(): void } {
+    if (this.#format !== undefined) {
+      done(this.#format);
+      return { cancel: () => {} };
+    }
+    if (this.#state === "failed") {
+      done({ failed: this.#reason });
+      return { cancel: () => {} };
+    }
+    const waiter: FormatWaiter = {
+      done,
+      timer: this.#runtime.after(waitUs, () => {
+        this.#waiters.delete(waiter);
+        done({ failed: `no picture from the encoder within ${waitUs / 1_000_000} s` });
+      }),
+    };
+    this.#waiters.add(waiter);
+    return {
+      cancel: () => {
+        waiter.timer.cancel();
+        this.#waiters.delete(waiter);
+      },
+    };
+  }
+
+  /** Asks for a key frame, within what the limiter allows; many asks become one. */
+  requestKeyFrame(): void {
+    if (this.#handle === 0) return;
+    const atUs = this.#limiter.want(this.#runtime.nowUs);
+    if (atUs <= this.#runtime.nowUs) this.#sendKeyRequest();
+    else if (this.#keyTimer?.waiting !== true) {
+      this.#keyTimer = this.#runtime.timers.at(atUs, () => this.#sendKeyRequest());
+    }
+  }
+
+  /** The camera's state changed for the better: try at once instead of at the end of the pause. */
+  retryNow(): void {
+    if (this.#state !== "failed" || this.#users === 0) return;
+    this.#reopenTimer?.cancel();
+    this.#open();
+  }
+
+  /** Ends the encoder for good; consumers hear that it failed. */
+  shutDown(reason: string): void {
+    this.#close();
+    for (const consumer of this.#consumers) consumer.onFailed?.(reason);
+  }
+
+  onEvent(event: HostEvent): void {
+    switch (event.type) {
+      case "frame":
+        this.#onFrame(event);
+        break;
+      case "format":
+        this.#format = event;
+        for (const consumer of this.#consumers) consumer.onFormat?.(event);
+        this.#settleWaiters(event);
+        break;
+      case "encoder":
+        if (event.state === "running") this.#reason = "";
+        else if (event.state === "starting") this.#reason = event.reason ?? "";
+        else this.#fail(event.reason ?? event.state);
+        break;
+      default:
+        break;
+    }
+  }
+
+  #onFrame(frame: FrameEvent): void {
+    this.#state = "running";
+    this.#frames++;
+    this.#bytes += frame.length;
+    this.#hostDropped += frame.dropped ?? 0;
+    this.#meter.add(this.#runtime.nowUs, frame.length);
+    if (frame.key) {
+      this.#limiter.keyFrame();
+      this.#keyTimer?.cancel();
+    }
+    for (const consumer of this.#consumers) consumer.onFrame(frame);
+  }
+
+  #sendKeyRequest(): void {
+    if (this.#handle === 0 || !this.#limiter.take(this.#runtime.nowUs)) return;
+    this.#runtime.host.encoderRequestKeyFrame(this.#handle);
+  }
+
+  #open(): void {
+    const state = this.#cameras.stateOf(this.spec.camera);
+    if (state.state === "disabled") return this.#fail(describeState(state));
+    const handle = this.#runtime.host.encoderOpen(JSON.stringify(this.spec));
+    if (handle < 0) {
+      const why =
+        handle === Code.NOT_FOUND ? "no such camera" : handle === Code.UNSUPPORTED ? "not supported" : "refused";
+      return this.#fail(`${describeState(state)}: encoder ${why} by the host`);
+    }
+    this.#handle = handle;
+    this.#runtime.own(handle, this);
+    this.#state = "starting";
+    this.#reason = "";
+    this.#openedUs = this.#runtime.nowUs;
+    this.#opened++;
+    this.#runtime.log("info", `encoder=${handle} opened for ${this.label}`);
+  }
+
+  #close(): void {
+    this.#closeTimer?.cancel();
+    this.#reopenTimer?.cancel();
+    this.#keyTimer?.cancel();
+    this.#reopenPauseUs = REOPEN_FIRST_US;
+    this.#releaseHandle("closed");
+    this.#state = "idle";
+    this.#reason = "";
+  }
+
+  #fail(reason: string): void {
+    if (this.#runtime.nowUs - this.#openedUs > REOPEN_FORGIVEN_US) this.#reopenPauseUs = REOPEN_FIRST_US;
+    this.#releaseHandle(`failed: ${reason}`);
+    this.#state = "failed";
+    this.#reason = reason;
+    this.#closeTimer?.cancel();
+    this.#settleWaiters({ failed: reason });
+    for (const consumer of this.#consumers) consumer.onFailed?.(reason);
+    if (this.#users === 0) {
+      this.#state = "idle";
+      return;
+    }
+    this.#reopenTimer?.cancel();
+    this.#reopenTimer = this.#runtime.after(this.#reopenPauseUs, () => {
+      if (this.#state === "failed" && this.#users > 0) this.#open();
+    });
+    this.#reopenPauseUs = Math.min(this.#reopenPauseUs * 2, REOPEN_MAX_US);
+  }
+
+  #releaseHandle(how: string): void {
+    this.#format = undefined;
+    if (this.#handle === 0) return;
+    this.#runtime.log("info", `encoder=${this.#handle} ${how}`);
+    this.#runtime.disown(this.#handle);
+    this.#runtime.host.encoderClose(this.#handle);
+    this.#handle = 0;
+  }
+
+  #settleWaiters(outcome: EncoderFormat | Failure): void {
+    const waiters = [...this.#waiters];
+    this.#waiters.clear();
+    for (const waiter of waiters) {
+      waiter.timer.cancel();
+      waiter.done(outcome);
+    }
+  }
+}
+
+export type Failure = { readonly failed: string };
+
+type FormatWaiter = {
+  readonly done: (outcome: EncoderFormat | Failure) => void;
+  readonly timer: Timer;
+};

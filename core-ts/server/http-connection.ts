@@ -1,0 +1,439 @@
+/**
+ * One HTTP/1.1 connection: requests in, responses out, in order; or an MJPEG stream without end (RFC 9112). Row 3.
+ */
+import type { Endpoint, HostEvent } from "../../bindings/contract/events.ts";
+import { Code, type OutletStats } from "../../bindings/contract/host.ts";
+import { utf8Bytes } from "../bytes/text.ts";
+import { ProtocolFault } from "../errors.ts";
+import { streamHead } from "../http/multipart.ts";
+import { type HttpInput, HttpParser, type HttpRequest } from "../http/request-parser.ts";
+import { CONTINUE, formatHead, formatHttpResponse, type HttpHeaders } from "../http/response.ts";
+import type { Timer } from "../time/timer-queue.ts";
+import { type Micros, seconds } from "../time/units.ts";
+import type { ServerContext } from "./context.ts";
+import { answerHttp } from "./http-requests.ts";
+import type { Picture } from "./mjpeg-feed.ts";
+import type { StreamProfile } from "./profiles.ts";
+import type { HandleOwner } from "./runtime.ts";
+import type { Viewer, ViewerFigures } from "./viewers.ts";
+
+/** Largest request body that any route takes. */
+export const HTTP_BODY_MAX_BYTES = 256 * 1024;
+/** Requests that may wait behind one that is being answered; past it the connection is not read. */
+export const PIPELINED_REQUESTS_MAX = 16;
+/** A picture leaves in pieces of this size, so that several fit the control lane. */
+const BLOB_PIECE_BYTES = 64 * 1024;
+/** An MJPEG outlet keeps the newest picture only; these bound what one may be and how old. */
+const STREAM_MAX_BYTES = 16 * 1024 * 1024;
+const STREAM_AGE_MS = 2000;
+/** A reader whose kernel takes nothing for this long while a picture waits is gone. */
+const STALLED_US: Micros = seconds(30);
+
+/** Sent with every response: nothing of ours is to be guessed at, framed elsewhere or kept. */
+export const COMMON_HEADERS: HttpHeaders = [["X-Content-Type-Options", "nosniff"]];
+
+/** One request with its one answer. */
+export class HttpExchange {
+  readonly request: HttpRequest;
+  readonly connection: HttpConnection;
+  /** Who has logged in with this request. */
+  user: string | undefined;
+  #cancel: (() => void) | undefined;
+  #answered = false;
+
+  constructor(connection: HttpConnection, request: HttpRequest) {
+    this.connection = connection;
+    this.request = request;
+  }
+
+  get answered(): boolean {
+    return this.#answered;
+  }
+
+  get isHead(): boolean {
+    return this.request.method === "HEAD";
+  }
+
+  /** What to undo when the connection goes away before the answer. */
+  onAbandoned(cancel: () => void): void {
+    this.#cancel = cancel;
+  }
+
+  /** Sends the whole answer. Nothing happens when the connection is gone or an answer was given. */
+  reply(status: number, headers: HttpHeaders = [], body: string | Int8Array = ""): void {
+    if (!this.#take()) return;
+    const { keepAlive } = this.request;
+    this.connection.send(
+      formatHttpResponse({ status, headers: this.#all(headers), keepAlive, body, head: this.isHead }),
+    );
+    this.connection.finishExchange(this, keepAlive, status);
+  }
+
+  /** Answers with a plain text of one line. */
+  replyText(status: number, text: string, headers: HttpHeaders = []): void {
+    this.reply(status, [["Content-Type", "text/plain; charset=utf-8"], ...headers], `${text}\n`);
+  }
+
+  replyJson(status: number, json: string, headers: HttpHeaders = []): void {
+    this.reply(status, [["Content-Type", "application/json"], ["Cache-Control", "no-store"], ...headers], json);
+  }
+
+  /** Answers with a picture, and releases its blob. */
+  replyPicture(picture: Picture): void {
+    if (!this.#take()) {
+      this.connection.context.runtime.host.blobRelease(picture.blob);
+      return;
+    }
+    const { keepAlive } = this.request;
+    const headers: HttpHeaders = [
+      ["Content-Type", "image/jpeg"],
+      ["Content-Length", String(picture.length)],
+      ["Cache-Control", "no-store"],
+      ["X-Timestamp-Us", String(picture.timeUs)],
+      ["X-Width", String(picture.width)],
+      ["X-Height", String(picture.height)],
+    ];
+    this.connection.send(formatHead({ status: 200, headers: this.#all(headers), keepAlive }));
+    this.connection.sendBlob(picture.blob, this.isHead ? 0 : picture.length, () =>
+      this.connection.finishExchange(this, keepAlive, 200),
+    );
+  }
+
+  /** Turns the connection into an endless MJPEG stream; the caller has acquired the encoder for it. */
+  replyStream(profile: StreamProfile): void {
+    if (!this.#take()) {
+      profile.encoder.release();
+      return;
+    }
+    this.connection.stream(this, profile, this.#all([]));
+  }
+
+  /** The connection is gone: undoes what was begun for the answer. */
+  abandon(): void {
+    if (this.#answered) return;
+    this.#answered = true;
+    this.#cancel?.();
+  }
+
+  /** Runs a step of the answer; what it throws as the peer's fault becomes the answer. */
+  attempt(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      if (!(error instanceof ProtocolFault)) throw error;
+      this.replyText(error.status, error.message);
+    }
+  }
+
+  #take(): boolean {
+    if (this.#answered) return false;
+    this.#answered = true;
+    this.#cancel = undefined;
+    return true;
+  }
+
+  #all(headers: HttpHeaders): HttpHeaders {
+    return [["Server", this.connection.context.serverName], ...COMMON_HEADERS, ...headers];
+  }
+}
+
+/** A picture on its way out, piece by piece as the control lane has room. */
+type BlobInFlight = { readonly blob: number; readonly length: number; offset: number; readonly done: () => void };
+
+export class HttpConnection implements HandleOwner {
+  readonly handle: number;
+  readonly peer: Endpoint;
+  readonly local: Endpoint;
+  readonly context: ServerContext;
+  readonly #parser = new HttpParser({ bodyMaxBytes: HTTP_BODY_MAX_BYTES });
+  readonly #waiting: HttpInput[] = [];
+  readonly #onClosed: () => void;
+  #current: HttpExchange | undefined;
+  #blob: BlobInFlight | undefined;
+  #stream: MjpegViewer | undefined;
+  #pumping = false;
+  #paused = false;
+  #peerEnded = false;
+  #closed = false;
+  #loggedIn = false;
+  #lastHeardUs: Micros;
+  #lifeTimer: Timer;
+
+  constructor(
+    context: ServerContext,
+    handle: number,
+    ends: { readonly local: Endpoint; readonly peer: Endpoint },
+    onClosed: () => void,
+  ) {
+    this.context = context;
+    this.handle = handle;
+    this.local = ends.local;
+    this.peer = ends.peer;
+    this.#onClosed = onClosed;
+    this.#lastHeardUs = context.runtime.nowUs;
+    this.#lifeTimer = context.runtime.after(seconds(1), () => this.#checkLife());
+    context.runtime.own(handle, this);
+  }
+
+  noteLogin(): void {
+    this.#loggedIn = true;
+  }
+
+  log(level: "debug" | "info" | "warn" | "error", text: string): void {
+    this.context.runtime.log(level, `conn=${this.handle} http ${text}`);
+  }
+
+  /** The profile that this connection streams, if any. */
+  get streams(): StreamProfile | undefined {
+    return this.#stream?.profile;
+  }
+
+  /** Who watches the stream, if there is one and somebody had to log in. */
+  get user(): string | undefined {
+    return this.#stream?.user;
+  }
+
+  onEvent(event: HostEvent): void {
+    switch (event.type) {
+      case "received":
+        // Whoever watches a stream has nothing more to say; what comes is dropped.
+        if (this.#stream !== undefined) break;
+        this.#lastHeardUs = this.context.runtime.nowUs;
+        for (const input of this.#parser.feed(event.data)) this.#take(input);
+        this.#pump();
+        break;
+      case "writable":
+        this.#sendPieces();
+        break;
+      case "ended":
+        this.#peerEnded = true;
+        if (this.#stream !== undefined) this.close(false, "the viewer has gone");
+        else this.#pump();
+        break;
+      case "closed":
+        this.log("debug", `closed by the peer reason=${event.reason}`);
+        this.#finish();
+        break;
+      default:
+        break;
+    }
+  }
+
+  send(bytes: Int8Array): void {
+    if (this.#closed) return;
+    if (this.context.runtime.host.tcpWrite(this.handle, bytes) === Code.FULL) this.close(false, "takes no answers");
+  }
+
+  sendBlob(blob: number, length: number, done: () => void): void {
+    this.#blob = { blob, length, offset: 0, done };
+    this.#sendPieces();
+  }
+
+  stream(exchange: HttpExchange, profile: StreamProfile, headers: HttpHeaders): void {
+    this.log("info", `stream path=${exchange.request.path} peer=${this.peer.address}`);
+    this.send(streamHead({ headers, head: exchange.isHead }));
+    if (exchange.isHead || this.#closed) {
+      profile.encoder.release();
+      this.finishExchange(exchange, false, 200);
+      return;
+    }
+    const viewer = new MjpegViewer(this, profile, exchange);
+    if (!viewer.open()) {
+      this.close(false, "no outlet");
+      return;
+    }
+    this.#stream = viewer;
+    this.#current = undefined;
+  }
+
+  finishExchange(exchange: HttpExchange, keepAlive: boolean, status: number): void {
+    this.log(status >= 500 ? "info" : "debug", `${exchange.request.method} ${exchange.request.path} ${status}`);
+    if (this.#current === exchange) this.#current = undefined;
+    if (!keepAlive) this.close(true, "answered");
+    else this.#pump();
+  }
+
+  /** @param afterFlush true lets answers already given leave first. */
+  close(afterFlush: boolean, why: string): void {
+    if (this.#closed) return;
+    this.log("debug", `closing reason=${why}`);
+    this.context.runtime.host.tcpClose(this.handle, afterFlush);
+    this.#finish();
+  }
+
+  #finish(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#lifeTimer.cancel();
+    this.context.runtime.disown(this.handle);
+    this.#stream?.close();
+    this.#stream = undefined;
+    if (this.#blob !== undefined) this.context.runtime.host.blobRelease(this.#blob.blob);
+    this.#blob = undefined;
+    this.#current?.abandon();
+    this.#current = undefined;
+    this.#waiting.length = 0;
+    this.#onClosed();
+  }
+
+  #take(input: HttpInput): void {
+    this.#waiting.push(input);
+    if (this.#waiting.length > PIPELINED_REQUESTS_MAX && !this.#paused) {
+      this.#paused = true;
+      this.context.runtime.host.tcpPause(this.handle);
+    }
+  }
+
+  #pump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    while (this.#current === undefined && this.#stream === undefined && !this.#closed) {
+      const input = this.#waiting.shift();
+      if (input === undefined) break;
+      if (input.kind === "continue") this.send(utf8Bytes(CONTINUE));
+      else if (input.kind === "fault") this.#answerFault(input.fault);
+      else {
+        const exchange = new HttpExchange(this, input.request);
+        this.#current = exchange;
+        exchange.attempt(() => answerHttp(exchange));
+      }
+    }
+    this.#pumping = false;
+    if (this.#closed) return;
+    if (this.#paused && this.#waiting.length <= PIPELINED_REQUESTS_MAX / 2) {
+      this.#paused = false;
+      this.context.runtime.host.tcpResume(this.handle);
+    }
+    if (this.#peerEnded && this.#current === undefined) this.close(true, "the peer has ended");
+  }
+
+  /** What the parser could not make a request of. Its framing is lost, so the connection closes. */
+  #answerFault(fault: ProtocolFault): void {
+    this.log("info", `refused code=${fault.code}: ${fault.message}`);
+    const headers: HttpHeaders = [
+      ["Server", this.context.serverName],
+      ...COMMON_HEADERS,
+      ["Content-Type", "text/plain; charset=utf-8"],
+    ];
+    this.send(formatHttpResponse({ status: fault.status, headers, keepAlive: false, body: `${fault.message}\n` }));
+    this.close(true, fault.code);
+  }
+
+  #sendPieces(): void {
+    const blob = this.#blob;
+    if (blob === undefined || this.#closed) return;
+    const { host } = this.context.runtime;
+    while (blob.offset < blob.length) {
+      const length = Math.min(BLOB_PIECE_BYTES, blob.length - blob.offset);
+      const result = host.tcpWriteBlob(this.handle, blob.blob, blob.offset, length);
+      if (result === Code.FULL) return; // `writable` brings us back.
+      if (result < 0) return this.close(false, "the picture could not be sent");
+      blob.offset += length;
+    }
+    this.#blob = undefined;
+    host.blobRelease(blob.blob);
+    blob.done();
+  }
+
+  #checkLife(): void {
+    const { runtime, config } = this.context;
+    this.#lifeTimer = runtime.after(seconds(1), () => this.#checkLife());
+    if (this.#stream !== undefined) {
+      if (this.#stream.stalled(STALLED_US)) this.close(false, "the viewer takes no data");
+      return;
+    }
+    if (this.#current !== undefined && this.#blob === undefined) return;
+    const silentUs = runtime.nowUs - this.#lastHeardUs;
+    if (!this.#loggedIn && silentUs > seconds(config.limits.unauthenticatedSeconds)) {
+      this.close(true, "no valid request in time");
+    } else if (silentUs > seconds(config.limits.idleSeconds)) this.close(this.#blob === undefined, "idle");
+  }
+}
+
+/** One viewer of a multipart stream. */
+class MjpegViewer implements Viewer, HandleOwner {
+  readonly profile: StreamProfile;
+  readonly #connection: HttpConnection;
+  readonly user: string | undefined;
+  readonly #userAgent: string | undefined;
+  readonly #path: string;
+  readonly #startedUs: Micros;
+  #id = 0;
+  #outlet = 0;
+  #skipped = 0;
+
+  constructor(connection: HttpConnection, profile: StreamProfile, exchange: HttpExchange) {
+    this.#connection = connection;
+    this.profile = profile;
+    this.user = exchange.user;
+    this.#userAgent = exchange.request.headers.get("User-Agent");
+    this.#path = exchange.request.path;
+    this.#startedUs = connection.context.runtime.nowUs;
+  }
+
+  /** False when the host gives no outlet; the encoder is then released. */
+  open(): boolean {
+    const { runtime, viewers } = this.#connection.context;
+    const spec = {
+      connection: this.#connection.handle,
+      maxBytes: STREAM_MAX_BYTES,
+      maxAgeMs: STREAM_AGE_MS,
+      overflow: "latest-only",
+    };
+    const outlet = runtime.host.outletOpen(JSON.stringify(spec));
+    if (outlet <= 0) {
+      this.profile.encoder.release();
+      return false;
+    }
+    this.#outlet = outlet;
+    runtime.own(outlet, this);
+    this.profile.mjpeg?.join(outlet);
+    this.#id = viewers.add(this);
+    return true;
+  }
+
+  close(): void {
+    const { runtime, viewers } = this.#connection.context;
+    this.profile.mjpeg?.leave(this.#outlet);
+    runtime.disown(this.#outlet);
+    runtime.host.outletClose(this.#outlet);
+    viewers.remove(this);
+    this.profile.encoder.release();
+    this.#connection.log("info", `stream ended path=${this.#path} skipped=${this.#skipped}`);
+  }
+
+  onEvent(event: HostEvent): void {
+    if (event.type === "skipped") this.#skipped += event.frames;
+  }
+
+  stalled(limitUs: Micros): boolean {
+    const stats = this.#stats();
+    if (stats === undefined) return true;
+    return stats.queuedBytes > 0 && this.#connection.context.runtime.nowUs - stats.progressUs > limitUs;
+  }
+
+  figures(nowUs: Micros): ViewerFigures {
+    const stats = this.#stats();
+    return {
+      id: this.#id,
+      protocol: "http",
+      path: this.#path,
+      address: this.#connection.peer.address,
+      user: this.user ?? null,
+      userAgent: this.#userAgent ?? null,
+      transport: "tcp",
+      state: "playing",
+      seconds: Math.floor((nowUs - this.#startedUs) / 1_000_000),
+      sentBytes: stats?.sentBytes ?? 0,
+      sentFrames: stats?.sentUnits ?? 0,
+      skippedFrames: this.#skipped,
+      loss: null,
+      roundTripMs: null,
+    };
+  }
+
+  #stats(): OutletStats | undefined {
+    const text = this.#connection.context.runtime.host.outletStats(this.#outlet);
+    return text === "" ? undefined : (JSON.parse(text) as OutletStats);
+  }
+}

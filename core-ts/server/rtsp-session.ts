@@ -1,0 +1,340 @@
+/**
+ * One RTSP session (RFC 2326 appendix A): a stream set up for one client, playing or not. Row 3.
+ *
+ *     ready ──play──▶ playing ──pause──▶ ready          any ──end──▶ ended
+ *
+ * The session owns what it sends through (a UDP pair, or channels of its connection), its membership in the feed, and its
+ * reports. Who may ask for what is the connection's business.
+ */
+import type { HostEvent } from "../../bindings/contract/events.ts";
+import type { OutletStats } from "../../bindings/contract/host.ts";
+import { decodeCompound, type RtcpPacket } from "../rtcp/compound.ts";
+import { type ReportBlock, roundTripUs } from "../rtcp/receiver-report.ts";
+import { ntpFromWall, ntpMiddle } from "../time/ntp.ts";
+import { type Micros, seconds } from "../time/units.ts";
+import type { StreamProfile } from "./profiles.ts";
+import { type FirstPacket, UDP } from "./rtp-feed.ts";
+import type { HandleOwner, Runtime } from "./runtime.ts";
+import { goodbyeReport, senderReport } from "./sender-reports.ts";
+import type { UdpPair } from "./udp-pair.ts";
+import type { Viewer, ViewerFigures, Viewers } from "./viewers.ts";
+
+/** Time between two sender reports; the first goes out with the first frame after PLAY. */
+export const SENDER_REPORT_INTERVAL_US: Micros = seconds(5);
+/** Longest that PLAY waits for a key frame, so that its reply can name the first packet. */
+export const FIRST_PICTURE_WAIT_US: Micros = 500_000;
+/** A reader over TCP whose kernel takes nothing for this long while media waits is gone. */
+export const STALLED_US: Micros = seconds(30);
+
+/** Bounds of an RTP outlet: 2 s of the stream, within these; and the greatest age. */
+export const OUTLET_LEAST_BYTES = 512 * 1024;
+export const OUTLET_MOST_BYTES = 8 * 1024 * 1024;
+export const OUTLET_AGE_MS = 1000;
+
+/** The connection's side of an interleaved session: it lends its outlet and takes control bytes. */
+export interface InterleavedCarrier {
+  /** Opens the connection's outlet for its first playing session; 0 when it can't be had. */
+  acquireOutlet(maxBytes: number): number;
+  releaseOutlet(): void;
+  sendControl(bytes: Int8Array): void;
+  /** The session is over for a reason of the stream's: the client has to be told by closing. */
+  onSessionEnded(session: RtspSession): void;
+}
+
+export type SessionTransport =
+  | { readonly kind: "udp"; readonly pair: UdpPair }
+  | { readonly kind: "tcp"; readonly carrier: InterleavedCarrier; readonly channels: readonly [number, number] };
+
+export type SessionOptions = {
+  readonly id: string;
+  readonly peerAddress: string;
+  readonly user: string | undefined;
+  readonly userAgent: string | undefined;
+  readonly timeoutUs: Micros;
+};
+
+export class RtspSession implements HandleOwner, Viewer {
+  readonly id: string;
+  readonly profile: StreamProfile;
+  readonly peerAddress: string;
+  readonly user: string | undefined;
+  readonly #userAgent: string | undefined;
+  readonly #runtime: Runtime;
+  readonly #viewers: Viewers;
+  readonly #viewerId: number;
+  readonly #timeoutUs: Micros;
+  readonly #startedUs: Micros;
+  readonly #onEnd: (session: RtspSession) => void;
+  #transport: SessionTransport;
+  #state: "ready" | "starting" | "playing" | "ended" = "ready";
+  #outlet = 0;
+  #wait: { cancel(): void } | undefined;
+  #startReply: ((first: "ended") => void) | undefined;
+  #lastSeenUs: Micros;
+  #nextReportUs: Micros = 0;
+  #skippedFrames = 0;
+  #skippedPackets = 0;
+  #lastStats: OutletStats | undefined;
+  #lastBlock: ReportBlock | undefined;
+  #roundTripUs: Micros | undefined;
+
+  constructor(
+    runtime: Runtime,
+    viewers: Viewers,
+    profile: StreamProfile,
+    transport: SessionTransport,
+    options: SessionOptions,
+    onEnd: (session: RtspSession) => void,
+  ) {
+    this.#runtime = runtime;
+    this.#viewers = viewers;
+    this.profile = profile;
+    this.#transport = transport;
+    this.id = options.id;
+    this.peerAddress = options.peerAddress;
+    this.user = options.user;
+    this.#userAgent = options.userAgent;
+    this.#timeoutUs = options.timeoutUs;
+    this.#onEnd = onEnd;
+    this.#startedUs = runtime.nowUs;
+    this.#lastSeenUs = runtime.nowUs;
+    this.#viewerId = viewers.add(this);
+    this.#holdChannels();
+  }
+
+  get state(): "ready" | "starting" | "playing" | "ended" {
+    return this.#state;
+  }
+
+  get transport(): SessionTransport {
+    return this.#transport;
+  }
+
+  /** Any request or RTCP of the client's keeps the session alive. */
+  touch(): void {
+    this.#lastSeenUs = this.#runtime.nowUs;
+  }
+
+  /** A SETUP of a session that isn't playing replaces its transport. */
+  replaceTransport(transport: SessionTransport): void {
+    this.#closeTransport();
+    this.#transport = transport;
+    this.#holdChannels();
+  }
+
+  /**
+   * Starts sending with the next key frame.
+   * @param reply called once, before the first packet: with what that will be, undefined when none came in time, or
+   *   `ended` when the session ended first.
+   */
+  play(reply: (first: FirstPacket | undefined | "ended") => void): void {
+    this.#state = "starting";
+    this.#startReply = reply;
+    this.profile.encoder.acquire();
+    this.#wait = this.profile.feed.awaitKeyFrame(FIRST_PICTURE_WAIT_US, (first) => {
+      this.#wait = undefined;
+      this.#startReply = undefined;
+      reply(first);
+      // The reply may have failed and ended the session.
+      if (this.#state === "starting") this.#join();
+    });
+  }
+
+  /** Stops sending; the session stays. A paused session is no viewer of the camera. */
+  pause(): void {
+    this.#leave();
+    if (this.#state !== "ended") this.#state = "ready";
+  }
+
+  /** @param goodbye true: the client is sent an RTCP BYE, for an end that it did not ask for. */
+  end(why: string, goodbye: boolean): void {
+    if (this.#state === "ended") return;
+    if (goodbye && this.#state === "playing") this.#sendRtcp(goodbyeReport(this.#runtime, this.profile));
+    this.#leave();
+    this.#state = "ended";
+    this.#closeTransport();
+    this.#viewers.remove(this);
+    this.#onEnd(this);
+    const startReply = this.#startReply;
+    this.#startReply = undefined;
+    startReply?.("ended");
+    this.#runtime.log("info", `session=${this.#viewerId} ended path=${this.profile.path} reason=${why}`);
+  }
+
+  /** Ends the session when it has expired or stalled. Called about once a second. */
+  checkLife(): void {
+    const nowUs = this.#runtime.nowUs;
+    if (this.#state === "playing" && this.#transport.kind === "tcp") {
+      // Over TCP a playing session lives as long as the socket and its writes: VLC and others send no keep-alive there.
+      const stats = this.#stats();
+      if (stats !== undefined && stats.queuedBytes > 0 && nowUs - stats.progressUs > STALLED_US) {
+        this.#endWithConnection("the client takes no data");
+      }
+      return;
+    }
+    if (nowUs - this.#lastSeenUs > this.#timeoutUs) this.end("timeout", true);
+  }
+
+  /** Something that ends both: the stream is gone, or the client stalls on the socket that control uses too. */
+  endByServer(why: string): void {
+    if (this.#transport.kind === "tcp") this.#endWithConnection(why);
+    else this.end(why, true);
+  }
+
+  #endWithConnection(why: string): void {
+    const transport = this.#transport;
+    this.end(why, true);
+    if (transport.kind === "tcp") transport.carrier.onSessionEnded(this);
+  }
+
+  /** RTCP of this session's receiver, from its UDP pair or its channel. */
+  onRtcp(data: string): void {
+    let packets: readonly RtcpPacket[];
+    try {
+      packets = decodeCompound(data);
+    } catch {
+      return; // Anybody can send rubbish; it isn't worth a log line.
+    }
+    this.touch();
+    for (const packet of packets) {
+      if (packet.type === "receiver-report" || packet.type === "sender-report") {
+        for (const block of packet.blocks) if (block.ssrc === this.profile.feed.stream.ssrc) this.#onReport(block);
+      } else if (packet.type === "picture-loss" || packet.type === "full-intra-request") {
+        this.profile.encoder.requestKeyFrame();
+      }
+    }
+  }
+
+  /** Of the UDP pair: the peer's port is closed. */
+  onRefused(): void {
+    this.end("the client's RTP port is closed", false);
+  }
+
+  /** Of its UDP outlet, or passed on by the connection that carries it: what the outlet skipped. */
+  onEvent(event: HostEvent): void {
+    if (event.type !== "skipped" || !this.profile.feed.isFanout(this.#channel, event.fanout)) return;
+    this.#skippedFrames += event.frames;
+    this.#skippedPackets += this.profile.feed.packetsOf(event.first, event.last);
+    this.#runtime.log(
+      "info",
+      `session=${this.#viewerId} too slow: skipped ${event.frames} frames to the next key frame`,
+    );
+  }
+
+  /** Of the feed, right after each frame. */
+  onFrameSent(): void {
+    if (this.#runtime.nowUs < this.#nextReportUs) return;
+    this.#nextReportUs = this.#runtime.nowUs + SENDER_REPORT_INTERVAL_US;
+    this.#sendRtcp(senderReport(this.#runtime, this.profile));
+  }
+
+  figures(nowUs: Micros): ViewerFigures {
+    const stats = this.#stats();
+    const block = this.#lastBlock;
+    return {
+      id: this.#viewerId,
+      protocol: "rtsp",
+      path: this.profile.path,
+      address: this.peerAddress,
+      user: this.user ?? null,
+      userAgent: this.#userAgent ?? null,
+      transport: this.#transport.kind,
+      state: this.#state === "playing" ? "playing" : "ready",
+      seconds: Math.floor((nowUs - this.#startedUs) / 1_000_000),
+      sentBytes: stats?.sentBytes ?? 0,
+      sentFrames: stats?.sentUnits ?? 0,
+      skippedFrames: this.#skippedFrames,
+      loss:
+        block === undefined
+          ? null
+          : {
+              fraction: Math.round((block.fractionLost / 256) * 1000) / 1000,
+              packets: Math.max(0, block.cumulativeLost - this.#skippedPackets),
+              jitterMs: Math.round((block.jitter / 90) * 10) / 10,
+            },
+      roundTripMs: this.#roundTripUs === undefined ? null : Math.round(this.#roundTripUs / 100) / 10,
+    };
+  }
+
+  #stats(): OutletStats | undefined {
+    if (this.#outlet !== 0) {
+      const text = this.#runtime.host.outletStats(this.#outlet);
+      if (text !== "") this.#lastStats = JSON.parse(text) as OutletStats;
+    }
+    return this.#lastStats;
+  }
+
+  #onReport(block: ReportBlock): void {
+    this.#lastBlock = block;
+    const { nowUs, wallUs } = this.#runtime.clock();
+    const roundTrip = roundTripUs(block, ntpMiddle(ntpFromWall(this.profile.wallClock.wallOf(nowUs, wallUs))));
+    if (roundTrip !== undefined) this.#roundTripUs = roundTrip;
+  }
+
+  #join(): void {
+    const outlet = this.#openOutlet();
+    if (outlet <= 0) return this.end("no outlet for its transport", false);
+    this.#outlet = outlet;
+    this.#state = "playing";
+    this.#nextReportUs = 0;
+    this.touch();
+    if (this.#transport.kind === "udp") this.#runtime.own(outlet, this);
+    this.profile.feed.join(this, outlet, this.#channel);
+  }
+
+  get #channel(): number {
+    return this.#transport.kind === "udp" ? UDP : this.#transport.channels[0];
+  }
+
+  #openOutlet(): number {
+    const twoSeconds = (this.profile.nominalBitrate / 8) * 2;
+    const maxBytes = Math.round(Math.min(OUTLET_MOST_BYTES, Math.max(OUTLET_LEAST_BYTES, twoSeconds)));
+    if (this.#transport.kind === "tcp") return this.#transport.carrier.acquireOutlet(maxBytes);
+    return this.#runtime.host.outletOpen(
+      JSON.stringify({
+        udp: this.#transport.pair.rtpSocket,
+        maxBytes,
+        maxAgeMs: OUTLET_AGE_MS,
+        overflow: "skip-to-key",
+      }),
+    );
+  }
+
+  #leave(): void {
+    this.#wait?.cancel();
+    this.#wait = undefined;
+    if (this.#state === "starting" || this.#state === "playing") this.profile.encoder.release();
+    if (this.#outlet === 0) return;
+    this.#stats();
+    this.profile.feed.leave(this, this.#outlet, this.#channel);
+    if (this.#transport.kind === "tcp") this.#transport.carrier.releaseOutlet();
+    else {
+      this.#runtime.disown(this.#outlet);
+      this.#runtime.host.outletClose(this.#outlet);
+    }
+    this.#outlet = 0;
+  }
+
+  #holdChannels(): void {
+    if (this.#transport.kind === "tcp") this.profile.feed.holdPair(this.#transport.channels[0]);
+  }
+
+  #closeTransport(): void {
+    if (this.#transport.kind === "udp") this.#transport.pair.close();
+    else this.profile.feed.releasePair(this.#transport.channels[0]);
+  }
+
+  #sendRtcp(report: Int8Array): void {
+    if (this.#transport.kind === "udp") {
+      this.#transport.pair.sendRtcp(report);
+      return;
+    }
+    const framed = new Int8Array(report.length + 4);
+    framed[0] = 0x24; // "$" (RFC 2326 section 10.12)
+    framed[1] = this.#transport.channels[1];
+    framed[2] = report.length >> 8;
+    framed[3] = report.length;
+    framed.set(report, 4);
+    this.#transport.carrier.sendControl(framed);
+  }
+}

@@ -1,0 +1,320 @@
+/**
+ * The server: starts from a configuration, turns events into what their owners do, and ends cleanly. Row 3.
+ *
+ *     takeEvents ─▶ owner of the handle (connection, listener, encoder, session, UDP pair) ─▶ verbs
+ *     timers     ─▶ whoever set them                                                       ─▶ verbs
+ */
+import type { LaunchSpec } from "../../bindings/contract/core.ts";
+import type { HostEvent } from "../../bindings/contract/events.ts";
+import { CONTRACT_VERSION, type ConfigReadResult, type Host, type ReadyInfo } from "../../bindings/contract/host.ts";
+import type { Authenticator } from "../auth/authenticator.ts";
+import type { User } from "../auth/users.ts";
+import { type Config, parseConfig } from "../config/config.ts";
+import { ConfigFault } from "../errors.ts";
+import { formatHttpResponse } from "../http/response.ts";
+import { formatResponse } from "../rtsp/response.ts";
+import { type Micros, seconds } from "../time/units.ts";
+import { Admission } from "./admission.ts";
+import { Cameras, describeState } from "./cameras.ts";
+import type { ServerContext } from "./context.ts";
+import { HttpConnection } from "./http-connection.ts";
+import { type ListenerKind, Listeners, type ListenersOwner } from "./listeners.ts";
+import { type GeneratedLogin, makeAuthenticator, resolveLogins } from "./logins.ts";
+import { type StreamProfile, StreamProfiles } from "./profiles.ts";
+import { RtspConnection } from "./rtsp-connection.ts";
+import type { RtspSession } from "./rtsp-session.ts";
+import { Runtime } from "./runtime.ts";
+import { renderStatus } from "./status.ts";
+import { Viewers } from "./viewers.ts";
+
+/** How often sessions are looked at for time-outs and stalls. */
+const LIFE_CHECK_US: Micros = seconds(1);
+
+export class Server implements ServerContext, ListenersOwner {
+  readonly runtime: Runtime;
+  readonly cameras: Cameras;
+  readonly profiles: StreamProfiles;
+  readonly viewers: Viewers;
+  readonly admission: Admission;
+  readonly sessions = new Map<string, RtspSession>();
+  readonly serverName: string;
+  readonly #overrides: unknown;
+  readonly #listeners: Listeners;
+  readonly #connections = new Set<RtspConnection | HttpConnection>();
+  #config: Config;
+  #users: readonly User[];
+  #generated: GeneratedLogin | undefined;
+  #rtspLogin: Authenticator | undefined;
+  #httpLogin: Authenticator | undefined;
+  #startedUs: Micros = 0;
+  #readyTold = false;
+  #ended = false;
+
+  /**
+   * Reads the configuration and opens the listeners.
+   * @throws ConfigFault when the configuration is not sound; nothing is open then.
+   */
+  constructor(host: Host, launch: LaunchSpec) {
+    this.runtime = new Runtime(host);
+    const { nowUs } = this.runtime.clock();
+    this.runtime.nowUs = nowUs;
+    this.#startedUs = nowUs;
+    this.serverName = `Porthole/${launch.version}`;
+    this.#overrides = launch.overrides;
+    this.#config = this.#readConfig();
+    this.runtime.setLogLevel(this.#config.log.level);
+    const { limits } = this.#config;
+    this.cameras = new Cameras(this.runtime, this.#config.cameras);
+    this.profiles = new StreamProfiles(this.runtime, this.cameras);
+    this.viewers = new Viewers(limits.clients);
+    this.admission = new Admission(limits.connections, limits.connectionsPerAddress);
+    const logins = resolveLogins(this.runtime, this.#config);
+    this.#users = logins.users;
+    this.#generated = logins.generated;
+    this.#makeAuthenticators();
+    this.profiles.apply(this.#config);
+    this.#listeners = new Listeners(this.runtime, this);
+    this.#listeners.apply(this.#config);
+    this.#checkLives();
+    this.runtime.log("info", `${this.serverName} started on host ${launch.host}`);
+  }
+
+  get config(): Config {
+    return this.#config;
+  }
+
+  get rtspLogin(): Authenticator | undefined {
+    return this.#rtspLogin;
+  }
+
+  get httpLogin(): Authenticator | undefined {
+    return this.#httpLogin;
+  }
+
+  get rtspPort(): number {
+    return this.#listeners.portOf("rtsp");
+  }
+
+  /** One turn of the loop. @returns when the next is due, or -1 after the end. */
+  turn(nowUs: Micros): Micros {
+    this.runtime.nowUs = nowUs;
+    if (this.#ended) return -1;
+    for (const event of JSON.parse(this.runtime.host.takeEvents()) as HostEvent[]) this.#dispatch(event);
+    this.#guard("timer", () => this.runtime.timers.runDue(nowUs));
+    return this.#ended ? -1 : this.runtime.timers.nextDueUs();
+  }
+
+  status(): string {
+    return renderStatus(this, this.#startedUs);
+  }
+
+  onAccepted(kind: ListenerKind, event: Extract<HostEvent, { type: "accepted" }>): void {
+    const { handle, local, peer } = event;
+    const verdict = this.admission.enter(peer.address);
+    if (verdict !== "ok") {
+      this.runtime.log("warn", `conn=${handle} ${kind} refused peer=${peer.address} reason=${verdict}`);
+      this.#refuse(kind, handle);
+      return;
+    }
+    const onClosed = (): void => {
+      this.admission.leave(peer.address);
+      this.#connections.delete(connection);
+    };
+    const connection =
+      kind === "rtsp"
+        ? new RtspConnection(this, handle, { local, peer }, onClosed)
+        : new HttpConnection(this, handle, { local, peer }, onClosed);
+    this.#connections.add(connection);
+    this.runtime.log("debug", `conn=${handle} ${kind} opened peer=${peer.address}:${peer.port}`);
+  }
+
+  onListening(): void {
+    const { auth } = this.#config;
+    const info: ReadyInfo = {
+      rtspPort: this.#listeners.portOf("rtsp"),
+      httpPort: this.#listeners.portOf("http"),
+      users: this.#users.map(({ name }) => (name === this.#generated?.name ? this.#generated : { name })),
+      authentication: auth.enabled,
+      paths: { rtsp: this.#rtspPaths(), http: this.#httpPaths() },
+    };
+    if (this.#readyTold) return;
+    this.#readyTold = true;
+    if (this.#generated !== undefined) this.runtime.host.credentials(JSON.stringify(this.#generated));
+    this.runtime.host.ready(JSON.stringify(info));
+  }
+
+  onListenFailed(message: string): void {
+    this.#exit(2, message);
+  }
+
+  #dispatch(event: HostEvent): void {
+    switch (event.type) {
+      case "cameras":
+        return this.#guard(event.type, () => this.#onCameras());
+      case "config":
+        return this.#guard(event.type, () => this.#reload());
+      case "network":
+        return this.runtime.log("info", "the network's addresses have changed");
+      case "stop":
+        return this.#guard(event.type, () => this.#stop());
+      default: {
+        const owner = this.runtime.ownerOf(event.handle);
+        if (owner !== undefined) this.#guard(event.type, () => owner.onEvent(event));
+      }
+    }
+  }
+
+  /** A bug of ours in handling one event must not take the others' streams with it. */
+  #guard(what: string, run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      const text = error instanceof Error ? `${error.message}\n${error.stack ?? ""}` : String(error);
+      this.runtime.log("error", `bug while handling ${what}: ${text.replace(/\s*\n\s*/g, " | ")}`);
+    }
+  }
+
+  #onCameras(): void {
+    this.cameras.refresh();
+    for (const name of this.cameras.names()) {
+      this.runtime.log("info", `camera=${name} ${describeState(this.cameras.stateOf(name))}`);
+    }
+    for (const encoder of this.profiles.encoders()) {
+      if (this.cameras.stateOf(encoder.spec.camera).state === "ok") encoder.retryNow();
+    }
+  }
+
+  #readConfig(): Config {
+    const result = JSON.parse(this.runtime.host.configRead("config")) as ConfigReadResult;
+    if (result.state === "failed") {
+      throw new ConfigFault([{ path: "config", message: `the file can't be read: ${result.reason}` }]);
+    }
+    return parseConfig(result.state === "present" ? result.text : undefined, this.#overrides);
+  }
+
+  /** Takes a changed file; a bad one leaves everything as it is. */
+  #reload(): void {
+    let config: Config;
+    try {
+      config = this.#readConfig();
+    } catch (error) {
+      if (!(error instanceof ConfigFault)) throw error;
+      this.runtime.log("error", "the changed configuration is not taken; the running one stays in force");
+      for (const issue of error.issues) this.runtime.log("error", `config ${issue.path}: ${issue.message}`);
+      return;
+    }
+    const authBefore = JSON.stringify(this.#config.auth);
+    this.#config = config;
+    this.runtime.setLogLevel(config.log.level);
+    this.viewers.setMost(config.limits.clients);
+    this.admission.setLimits(config.limits.connections, config.limits.connectionsPerAddress);
+    this.cameras.setConfig(config.cameras);
+    this.#applyLogins(authBefore !== JSON.stringify(config.auth));
+    this.#endViewersOf(this.profiles.apply(config));
+    this.#listeners.apply(config);
+    this.runtime.log("info", "the changed configuration is in force");
+  }
+
+  #applyLogins(authChanged: boolean): void {
+    const before = this.#users;
+    const logins = resolveLogins(this.runtime, this.#config);
+    this.#users = logins.users;
+    if (logins.generated !== undefined) {
+      this.#generated = logins.generated;
+      this.runtime.host.credentials(JSON.stringify(logins.generated));
+    }
+    if (authChanged) this.#makeAuthenticators();
+    else {
+      this.#rtspLogin?.setUsers(this.#users);
+      this.#httpLogin?.setUsers(this.#users);
+    }
+    if (!this.#config.auth.enabled) return;
+    const gone = before.filter((user) => !this.#users.some((now) => now.name === user.name)).map((user) => user.name);
+    for (const session of [...this.sessions.values()]) {
+      if (session.user !== undefined && gone.includes(session.user)) session.endByServer("its user was removed");
+    }
+    for (const connection of [...this.#connections]) {
+      if (connection instanceof HttpConnection && connection.user !== undefined && gone.includes(connection.user)) {
+        connection.close(false, "its user was removed");
+      }
+    }
+  }
+
+  #makeAuthenticators(): void {
+    this.#rtspLogin = makeAuthenticator(this.runtime, this.#config, this.#users, false);
+    this.#httpLogin = makeAuthenticator(this.runtime, this.#config, this.#users, true);
+  }
+
+  #endViewersOf(profiles: readonly StreamProfile[]): void {
+    for (const session of [...this.sessions.values()]) {
+      if (profiles.includes(session.profile)) session.endByServer("the profile was changed");
+    }
+    for (const connection of [...this.#connections]) {
+      if (!(connection instanceof HttpConnection)) continue;
+      const streamed = connection.streams;
+      // A JPEG encoder that lives on under a changed profile serves its HTTP viewers as before.
+      if (streamed !== undefined && !this.profiles.encoders().includes(streamed.encoder)) {
+        connection.close(true, "the profile was changed");
+      }
+    }
+    this.profiles.retire(profiles);
+  }
+
+  /** No connection object is made for a refused one: it costs one answer. */
+  #refuse(kind: ListenerKind, handle: number): void {
+    const headers = [["Retry-After", "5"]] as const;
+    const answer =
+      kind === "rtsp"
+        ? formatResponse({ status: 503, headers })
+        : formatHttpResponse({ status: 503, headers, keepAlive: false });
+    this.runtime.host.tcpWrite(handle, answer);
+    this.runtime.host.tcpClose(handle, true);
+  }
+
+  #checkLives(): void {
+    this.runtime.after(LIFE_CHECK_US, () => this.#checkLives());
+    for (const session of [...this.sessions.values()]) session.checkLife();
+  }
+
+  #rtspPaths(): string[] {
+    return this.profiles
+      .all()
+      .filter((profile) => profile.settings.rtsp)
+      .map((profile) => profile.path);
+  }
+
+  #httpPaths(): string[] {
+    const withPictures = new Set(
+      this.profiles
+        .all()
+        .filter((profile) => profile.mjpeg !== undefined)
+        .map((profile) => profile.settings.camera),
+    );
+    return [...withPictures].flatMap((camera) => {
+      const shown = camera.charAt(0).toUpperCase() + camera.slice(1);
+      return [`/${shown}/`, `/${shown}/snapshot.jpg`];
+    });
+  }
+
+  #stop(): void {
+    this.runtime.log("info", "stopping");
+    this.#listeners.close();
+    for (const session of [...this.sessions.values()]) session.endByServer("the server stops");
+    for (const connection of [...this.#connections]) connection.close(true, "the server stops");
+    for (const encoder of this.profiles.encoders()) encoder.shutDown("the server stops");
+    this.#exit(0, "");
+  }
+
+  #exit(code: number, message: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.runtime.host.exit(code, message);
+  }
+}
+
+/** Whether the host speaks our contract; the message says what to do. */
+export function checkContract(host: Host): string | undefined {
+  const version = host.contractVersion();
+  if (version === CONTRACT_VERSION) return undefined;
+  return `the core speaks contract ${CONTRACT_VERSION}, this host ${version}: use a core and a host of one build`;
+}

@@ -1,0 +1,65 @@
+/**
+ * Who is watching, over RTSP and HTTP alike: counted against the limit, listed in the status. Row 3.
+ */
+import type { Micros } from "../time/units.ts";
+
+/** One viewer as the status shows it. Counters run since it came. */
+export type ViewerFigures = {
+  readonly id: number;
+  readonly protocol: "rtsp" | "http";
+  readonly path: string;
+  readonly address: string;
+  readonly user: string | null;
+  readonly userAgent: string | null;
+  readonly transport: "udp" | "tcp";
+  readonly state: "ready" | "playing";
+  /** Seconds since it came. */
+  readonly seconds: number;
+  readonly sentBytes: number;
+  readonly sentFrames: number;
+  /** Frames that we skipped because this viewer was too slow. */
+  readonly skippedFrames: number;
+  /** What receiver reports say; null before the first. Lost packets are without our own skips. */
+  readonly loss: { readonly fraction: number; readonly packets: number; readonly jitterMs: number } | null;
+  readonly roundTripMs: number | null;
+};
+
+export interface Viewer {
+  figures(nowUs: Micros): ViewerFigures;
+}
+
+export class Viewers {
+  readonly #viewers = new Set<Viewer>();
+  #most: number;
+  #nextId = 1;
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  setMost(most: number): void {
+    this.#most = most;
+  }
+
+  get count(): number {
+    return this.#viewers.size;
+  }
+
+  get full(): boolean {
+    return this.#viewers.size >= this.#most;
+  }
+
+  /** @returns the viewer's number, never reused. */
+  add(viewer: Viewer): number {
+    this.#viewers.add(viewer);
+    return this.#nextId++;
+  }
+
+  remove(viewer: Viewer): void {
+    this.#viewers.delete(viewer);
+  }
+
+  list(nowUs: Micros): ViewerFigures[] {
+    return [...this.#viewers].map((viewer) => viewer.figures(nowUs)).sort((a, b) => a.id - b.id);
+  }
+}
