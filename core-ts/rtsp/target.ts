@@ -74,7 +74,7 @@ export function parseTarget(uri: string): RtspTarget {
 
   const names = decodePathSegments(inPath.text === "" ? "/" : inPath.text).filter((name) => name !== "");
   const path = `/${names.join("/")}`;
-  const origin = scheme === undefined ? "" : `${scheme}://${host ?? ""}${port === undefined ? "" : `:${port}`}`;
+  const origin = host === undefined ? "" : `${scheme}://${host}${port === undefined ? "" : `:${port}`}`;
   return {
     star: false,
     scheme,
@@ -109,7 +109,7 @@ const STAR: RtspTarget = {
  * @param origin what stands for scheme and host when the request had none, such as `rtsp://192.0.2.7:8554`.
  */
 export function absoluteBase(target: RtspTarget, origin: string): string {
-  return target.scheme === undefined ? `${origin}${target.base === "" ? "/" : target.base}` : target.base;
+  return target.host === undefined ? `${origin}${target.base === "" ? "/" : target.base}` : target.base;
 }
 
 /**
