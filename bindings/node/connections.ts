@@ -35,10 +35,13 @@ export function plainAddress(address: string): string {
 export class Listener implements Disposable {
   readonly handle: number;
   readonly #parts: HostParts;
+  /** The local address it was asked for. */
+  readonly address: string;
   readonly #server: net.Server;
 
   constructor(parts: HostParts, spec: ListenSpec) {
     this.#parts = parts;
+    this.address = spec.address;
     this.handle = parts.handles.next();
     parts.handles.add(this.handle, this);
     this.#server = net.createServer({

@@ -89,6 +89,12 @@ export class NodeHost implements Host {
     return this.#handles.size + this.#closing.size;
   }
 
+  /** The addresses that listeners are open on, each once. */
+  listeningAddresses(): string[] {
+    const listeners = this.#handles.all().filter((thing) => thing instanceof Listener);
+    return [...new Set(listeners.map(({ address }) => address))];
+  }
+
   /** Asks the core to say goodbye and `exit`. */
   requestStop(): void {
     this.#tell({ type: "stop" });
