@@ -1,0 +1,399 @@
+/**
+ * Every key of the configuration, once: type, range, unit, default and meaning. Row 1.
+ *
+ * What `parseConfig` accepts, what it says when it refuses, and `docs/configuration.md` all come from here. A key is added
+ * by one line in its section; the page is then renewed with `node build-scripts/docs.mjs`.
+ */
+import * as v from "valibot";
+
+/** What stands beside a key in the schema. */
+export type KeyDoc = {
+  /** What a value must be: the end of a sentence that begins with "must be". */
+  readonly expected: string;
+  /** Empty for what has no unit. */
+  readonly unit: string;
+  readonly meaning: string;
+};
+
+/** Longest paths, in characters. */
+export const PATH_MAX_CHARS = 128;
+export const PROFILES_MAX = 64;
+export const USERS_MAX = 64;
+export const MORE_PORTS_MAX = 8;
+/** RFC 2435 section 3.1.5 counts width and height in units of 8 pixels, in 8 bits. */
+export const RTP_JPEG_MAX_PIXELS = 2_040;
+export const RTP_JPEG_UNIT_PIXELS = 8;
+
+/** What kind of thing a value is, without showing it. */
+export function kindOf(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object") return "an object";
+  if (typeof value === "string") return "text";
+  if (typeof value === "boolean") return "true or false";
+  return "a number";
+}
+
+type Refusal = (issue: { readonly kind: string; readonly input: unknown }) => string;
+
+/** The message for whatever is wrong with a value. Never the value itself: it may be a password in the wrong place. */
+function must(expected: string): Refusal {
+  return (issue) => `must be ${expected}${issue.kind === "schema" ? `, not ${kindOf(issue.input)}` : ""}`;
+}
+
+function wholeNumber(min: number, max: number, unit: string, meaning: string) {
+  const expected = `a whole number from ${grouped(min)} to ${grouped(max)}`;
+  const refuse = must(expected);
+  return v.pipe(
+    v.number(refuse),
+    v.integer(refuse),
+    v.minValue(min, refuse),
+    v.maxValue(max, refuse),
+    v.metadata({ expected, unit, meaning }),
+  );
+}
+
+function decimalNumber(min: number, max: number, unit: string, meaning: string) {
+  const expected = `a number from ${grouped(min)} to ${grouped(max)}`;
+  const refuse = must(expected);
+  return v.pipe(
+    v.number(refuse),
+    v.minValue(min, refuse),
+    v.maxValue(max, refuse),
+    v.metadata({ expected, unit, meaning }),
+  );
+}
+
+function flag(meaning: string) {
+  const expected = "true or false";
+  // "not true or false" would be nonsense, but a flag is never refused for being one.
+  return v.pipe(v.boolean(must(expected)), v.metadata({ expected, unit: "", meaning }));
+}
+
+function text(pattern: RegExp, expected: string, meaning: string) {
+  const refuse = must(expected);
+  return v.pipe(v.string(refuse), v.regex(pattern, refuse), v.metadata({ expected, unit: "", meaning }));
+}
+
+function oneOf<const Options extends readonly (string | number)[]>(options: Options, unit: string, meaning: string) {
+  const names = options.map((option) => JSON.stringify(option));
+  const expected = `${names.slice(0, -1).join(", ")} or ${names[names.length - 1]}`;
+  // valibot counts a wrong choice as a wrong type; "not text" would mislead there.
+  return v.pipe(v.picklist(options, `must be ${expected}`), v.metadata({ expected, unit, meaning }));
+}
+
+/** An object with known keys. Unknown ones are found by `shape.ts`, all of them and with a suggestion. */
+function keys<Entries extends v.ObjectEntries>(entries: Entries, meaning: string) {
+  const refuse = (issue: v.ObjectIssue): string => {
+    const key = issue.path?.at(-1)?.key;
+    if (typeof key !== "string") return `must be an object, not ${kindOf(issue.input)}`;
+    return `is missing; it must be ${docOf(entries[key])?.expected ?? "given"}`;
+  };
+  return v.pipe(v.object(entries, refuse), v.metadata({ expected: "an object", unit: "", meaning }));
+}
+
+function listOf<Item extends v.GenericSchema>(item: Item, max: number, expected: string, meaning: string) {
+  return v.pipe(
+    v.array(item, must(expected)),
+    v.maxLength(max, `must be ${expected}, at most ${max} of them`),
+    v.metadata({ expected: `${expected}, at most ${max}`, unit: "", meaning }),
+  );
+}
+
+/** The documentation that a schema carries, if it does. */
+export function docOf(schema: unknown): KeyDoc | undefined {
+  if (typeof schema !== "object" || schema === null) return undefined;
+  const inner = "wrapped" in schema ? schema.wrapped : schema;
+  const doc = v.getMetadata(inner as v.GenericSchema) as Partial<KeyDoc>;
+  return doc.expected === undefined ? undefined : (doc as KeyDoc);
+}
+
+/** 2000000 as 2,000,000; years and ports have four digits at most and stay as they are, five-digit ports do not matter. */
+export function grouped(value: number): string {
+  if (Math.abs(value) < 100_000) return String(value);
+  return String(value).replace(/\B(?=(?:\d{3})+$)/g, ",");
+}
+
+const port = (meaning: string) => wholeNumber(0, 65_535, "TCP port", meaning);
+
+const NAME = /^[^:"\\\u0000-\u001f\u007f-\u009f]{1,64}$/u;
+const CAMERA_NAME = /^[A-Za-z0-9_-]{1,32}$/;
+const CAMERA_NAME_EXPECTED = "1 to 32 letters, digits, `_` or `-`";
+
+const rtsp = keys(
+  {
+    enabled: v.optional(flag("Whether RTSP is served at all."), true),
+    port: v.optional(
+      port("Where RTSP clients connect. 0 takes any free port. Android refuses ports below 1024."),
+      7778,
+    ),
+    udp: v.optional(
+      flag("Whether RTP over UDP is offered; some recorders speak nothing else. Refused transports get 461."),
+      true,
+    ),
+    tcp: v.optional(flag("Whether RTP interleaved in the RTSP connection is offered."), true),
+    udpPorts: v.optional(
+      keys(
+        {
+          min: v.optional(wholeNumber(1_024, 65_535, "UDP port", "First port of the range."), 20_000),
+          max: v.optional(wholeNumber(1_024, 65_535, "UDP port", "Last port of the range."), 29_999),
+        },
+        "The range that UDP sessions draw their ports from: an even one for RTP and the next one for RTCP. Open it in firewalls.",
+      ),
+      {},
+    ),
+    sessionTimeout: v.optional(
+      wholeNumber(10, 3_600, "s", "A session that gives no sign of life for this long ends; clients are told so."),
+      60,
+    ),
+    payloadSize: v.optional(
+      wholeNumber(
+        200,
+        1_460,
+        "bytes",
+        "Largest RTP payload. With RTP, UDP and IPv4 headers a packet is 40 bytes longer, so 1460 just fills Ethernet " +
+          "(1440 over IPv6) and 1400 leaves room for PPPoE and most tunnels. Below 200 the tables in front of a JPEG " +
+          "would leave no room for the picture.",
+      ),
+      1_400,
+    ),
+  },
+  "RTSP, for VLC, ffmpeg, recorders and home automation.",
+);
+
+const http = keys(
+  {
+    enabled: v.optional(flag("Whether HTTP is served at all."), true),
+    port: v.optional(port("Where browsers connect. 0 takes any free port. Android refuses ports below 1024."), 8089),
+    morePorts: v.optional(
+      listOf(
+        wholeNumber(1, 65_535, "TCP port", "One more port."),
+        MORE_PORTS_MAX,
+        "a list of whole numbers from 1 to 65535",
+        "Further ports that serve the same, such as 8090, where clients set up for an older server look for the front camera.",
+      ),
+      [],
+    ),
+  },
+  "HTTP: MJPEG, snapshots, metrics and the interface for programs.",
+);
+
+const auth = keys(
+  {
+    enabled: v.optional(flag("Whether a login is needed. Without it anyone on the network sees the cameras."), true),
+    realm: v.optional(
+      text(
+        /^[ !#-[\]-~]{1,64}$/,
+        '1 to 64 printable ASCII characters without `"` and `\\`',
+        "The name that clients show when they ask for the password. It is part of every `ha1`: changing it makes those invalid.",
+      ),
+      "Porthole",
+    ),
+    sha256: v.optional(
+      flag("Offer Digest with SHA-256 beside MD5. Off, because ffmpeg cannot log in where it is offered."),
+      false,
+    ),
+    basic: v.optional(
+      flag("Offer Basic after Digest. It shows the password to whoever can listen on the network."),
+      true,
+    ),
+  },
+  "How clients log in.",
+);
+
+const user = keys(
+  {
+    name: text(
+      NAME,
+      'a name of 1 to 64 characters without `:`, `"`, `\\` and control characters',
+      "Login name, told apart by case. No two users share one.",
+    ),
+    role: v.optional(
+      oneOf(
+        ["admin", "viewer"],
+        "",
+        "`admin` may also change things; `viewer` may only watch. With a single user that user is the owner, hence the default.",
+      ),
+      "admin",
+    ),
+    password: v.exactOptional(
+      text(
+        /^[^\u0000-\u001f\u007f-\u009f]{1,128}$/u,
+        "a password of 1 to 128 characters without control characters",
+        "Password in clear. Give either this or `ha1`.",
+      ),
+    ),
+    ha1: v.exactOptional(
+      keys(
+        {
+          md5: text(
+            /^[0-9a-fA-F]{32}$/,
+            "32 hexadecimal digits",
+            "MD5 of `name:realm:password` in UTF-8: `printf %s 'name:Porthole:password' | md5sum`.",
+          ),
+          sha256: v.exactOptional(
+            text(
+              /^[0-9a-fA-F]{64}$/,
+              "64 hexadecimal digits",
+              "SHA-256 of the same; needed by this user only where `auth.sha256` is on and the client picks it.",
+            ),
+          ),
+        },
+        "What Digest needs of a password, in place of the password. As secret as the password itself.",
+      ),
+    ),
+  },
+  "Who may log in. Without any, the server makes up one login at its first start and shows it to the owner.",
+);
+
+const limits = keys(
+  {
+    clients: v.optional(
+      wholeNumber(1, 1_000, "clients", "RTSP sessions and HTTP viewers together; more are refused with 453 or 503."),
+      100,
+    ),
+    connections: v.optional(wholeNumber(1, 4_000, "connections", "TCP connections in all."), 300),
+    connectionsPerAddress: v.optional(wholeNumber(1, 4_000, "connections", "TCP connections of one address."), 150),
+    unauthenticatedSeconds: v.optional(
+      wholeNumber(1, 300, "s", "A connection that has not logged in by then is closed."),
+      10,
+    ),
+    idleSeconds: v.optional(
+      wholeNumber(
+        5,
+        3_600,
+        "s",
+        "A connection without a session or a stream that says nothing for this long is closed.",
+      ),
+      60,
+    ),
+  },
+  "How much the server takes on.",
+);
+
+const camera = keys(
+  {
+    enabled: v.optional(flag("False keeps the camera shut; its streams answer that it is disabled."), true),
+    rotation: v.optional(
+      oneOf(
+        ["auto", 0, 90, 180, 270],
+        "degrees",
+        "Clockwise turn of the picture; `auto` follows the way the phone stands.",
+      ),
+      "auto",
+    ),
+    mirror: v.optional(flag("Swap left and right."), false),
+    alwaysOn: v.optional(
+      flag("Keep the camera open without viewers: the first picture comes sooner, the phone gets warmer."),
+      false,
+    ),
+    linger: v.optional(wholeNumber(0, 3_600, "s", "How long the camera stays open after its last viewer."), 10),
+  },
+  "One entry for each camera, by name. `back` and `front` always exist.",
+);
+
+const profile = keys(
+  {
+    path: text(
+      /^[\s\S]{1,128}$/,
+      `a path of at most ${PATH_MAX_CHARS} characters such as "/live/door"`,
+      "Where the stream is found: `/`, then segments of letters, digits, `.`, `_` and `-`. Case does not tell paths apart. " +
+        "A path of a built-in profile replaces that one. Not to be used: `/api` and `/metrics` with all below, a last segment " +
+        "`snapshot.jpg`, `mjpeg` before the last segment, and anything with `trackID` in it.",
+    ),
+    camera: text(CAMERA_NAME, CAMERA_NAME_EXPECTED, "Name of a camera in `cameras`."),
+    codec: v.optional(oneOf(["h264", "mjpeg"], "", "`h264` is served over RTSP, `mjpeg` over HTTP and RTSP."), "h264"),
+    width: v.optional(
+      wholeNumber(
+        16,
+        7_680,
+        "pixels",
+        `H.264: even. MJPEG over RTSP: a multiple of ${RTP_JPEG_UNIT_PIXELS}, at most ${RTP_JPEG_MAX_PIXELS} (RFC 2435).`,
+      ),
+      1_280,
+    ),
+    height: v.optional(wholeNumber(16, 7_680, "pixels", "As width."), 720),
+    fps: v.optional(
+      wholeNumber(1, 60, "frames/s", "Frame rate; the camera may give less. `mjpeg.fps` caps that of MJPEG."),
+      25,
+    ),
+    bitrate: v.optional(wholeNumber(50_000, 50_000_000, "bit/s", "H.264 only."), 2_000_000),
+    keyInterval: v.optional(
+      decimalNumber(
+        0.5,
+        60,
+        "s",
+        "H.264 only: time between key frames nobody asked for. New viewers ask for their own.",
+      ),
+      2,
+    ),
+    quality: v.optional(wholeNumber(1, 100, "", "MJPEG only: JPEG quality, 100 is best."), 80),
+    rtsp: v.optional(flag("MJPEG only: false serves it over HTTP alone, where RFC 2435's limits do not hold."), true),
+  },
+  "Streams of your own.",
+);
+
+export const CONFIG_SCHEMA = keys(
+  {
+    address: v.optional(
+      v.pipe(
+        v.string(must("a numeric IPv4 or IPv6 address")),
+        v.ip(must("a numeric IPv4 or IPv6 address")),
+        v.metadata({
+          expected: "a numeric IPv4 or IPv6 address",
+          unit: "",
+          meaning: 'Local address that everything listens on. "0.0.0.0": every IPv4 address; "::": every address.',
+        }),
+      ),
+      "0.0.0.0",
+    ),
+    rtsp: v.optional(rtsp, {}),
+    http: v.optional(http, {}),
+    auth: v.optional(auth, {}),
+    users: v.optional(listOf(user, USERS_MAX, "a list of users", "Who may log in."), []),
+    limits: v.optional(limits, {}),
+    cameras: v.optional(
+      v.pipe(
+        v.record(
+          v.pipe(v.string(), v.regex(CAMERA_NAME, `must be named with ${CAMERA_NAME_EXPECTED}`)),
+          camera,
+          must("an object"),
+        ),
+        v.maxEntries(16, "must be at most 16 cameras"),
+        v.metadata({ expected: "an object with an entry for each camera", unit: "", meaning: "The cameras." }),
+      ),
+      { back: {}, front: {} },
+    ),
+    builtinProfiles: v.optional(
+      flag(
+        "Whether the built-in profiles exist: `/live/back`, `/live/front`, `/live/back/mjpeg` and `/live/front/mjpeg`.",
+      ),
+      true,
+    ),
+    profiles: v.optional(listOf(profile, PROFILES_MAX, "a list of profiles", "Streams of your own."), []),
+    mjpeg: v.optional(
+      keys(
+        { fps: v.optional(wholeNumber(1, 60, "frames/s", "Cap of every MJPEG stream's frame rate."), 30) },
+        "What all MJPEG streams share.",
+      ),
+      {},
+    ),
+    log: v.optional(
+      keys(
+        {
+          level: v.optional(
+            oneOf(["debug", "info", "warn", "error"], "", "The least important lines that are still logged."),
+            "info",
+          ),
+        },
+        "The log.",
+      ),
+      {},
+    ),
+  },
+  "The configuration.",
+);
+
+/** A configuration as written, every default filled in, before profiles are resolved. */
+export type WrittenConfig = v.InferOutput<typeof CONFIG_SCHEMA>;
