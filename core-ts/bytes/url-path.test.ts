@@ -7,7 +7,7 @@ describe("percentDecode", () => {
   it("decodes what encodeURIComponent encodes", () => {
     fc.assert(
       fc.property(fc.string({ unit: "grapheme" }), (text) => {
-        fc.pre(text.isWellFormed() && !text.includes("\ufffd"));
+        fc.pre(!text.includes("\ufffd"));
         expect(percentDecode(encodeURIComponent(text))).toBe(text);
       }),
       { numRuns: 100 },

@@ -27,8 +27,10 @@ export const CHUNK_LINE_MAX_BYTES = 256;
 /** Largest trailer section in bytes (section 7.1.2). It is read and dropped. */
 export const TRAILERS_MAX_BYTES = 8 * 1024;
 
-const REQUEST_LINE_MAX_BYTES = METHOD_MAX_BYTES + TARGET_MAX_BYTES + 16;
-const HEADER_LINE_MAX_BYTES = HEADER_NAME_MAX_BYTES + HEADER_VALUE_MAX_BYTES + 128;
+/** Longest request line in bytes; past it no end is waited for. */
+export const REQUEST_LINE_MAX_BYTES = METHOD_MAX_BYTES + TARGET_MAX_BYTES + 16;
+/** Longest header line in bytes, likewise. */
+export const HEADER_LINE_MAX_BYTES = HEADER_NAME_MAX_BYTES + HEADER_VALUE_MAX_BYTES + 128;
 const CR = 0x0d;
 const LF = 0x0a;
 
@@ -86,8 +88,9 @@ export class HttpParser {
   #head: Head | undefined;
   #fields: HeaderField[] = [];
   #request: HttpRequest | undefined;
-  /** Bytes of the complete lines of this head, or of the trailers. */
+  /** Bytes of the complete lines of this head, and of the trailers. */
   #headBytes = 0;
+  #trailerBytes = 0;
 
   /** @param options.bodyMaxBytes largest body that is taken, at most {@link BODY_MAX_BYTES}; past it 413. */
   constructor(options: { readonly bodyMaxBytes?: number } = {}) {
@@ -169,9 +172,7 @@ export class HttpParser {
     }
     this.#pending.push(text.slice(at, end));
     if (newline < 0) return end;
-    const line = this.#pending.take();
-    this.#headBytes += line.length + 1;
-    this.#line(line, inputs);
+    this.#line(this.#pending.take(), inputs);
     return end + 1;
   }
 
@@ -194,10 +195,12 @@ export class HttpParser {
     const line = rawLine.endsWith("\r") ? rawLine.slice(0, -1) : rawLine;
     switch (this.#state) {
       case "request-line":
+        this.#headBytes = rawLine.length + 1;
         this.#head = parseRequestLine(line);
         this.#state = "header-line";
         return;
       case "header-line":
+        this.#headBytes += rawLine.length + 1;
         if (this.#headBytes > HEAD_MAX_BYTES) {
           throw fatal("head-too-long", 431, `a request's headers exceed ${HEAD_MAX_BYTES} bytes`);
         }
@@ -213,7 +216,8 @@ export class HttpParser {
       default:
         // Trailers are dropped: nothing here depends on them, and merging them would let them pose as headers.
         if (line === rawLine) throw fatal("trailer-line", 400, "a trailer line ends without CR");
-        if (this.#headBytes > TRAILERS_MAX_BYTES) {
+        this.#trailerBytes += rawLine.length + 1;
+        if (this.#trailerBytes > TRAILERS_MAX_BYTES) {
           throw fatal("trailers-too-long", 431, `trailers exceed ${TRAILERS_MAX_BYTES} bytes`);
         }
         if (line === "") this.#endRequest(this.#chunks.take(), inputs);
@@ -233,7 +237,6 @@ export class HttpParser {
     if (request.expectContinue && (chunked || length > 0)) inputs.push({ kind: "continue", request });
     if (chunked) {
       this.#state = "chunk-line";
-      this.#headBytes = 0;
       return;
     }
     this.#state = "body";
@@ -246,7 +249,6 @@ export class HttpParser {
     const match = /^([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f\u0100]*)?$/.exec(line);
     if (match === null) throw fatal("chunk-size", 400, "a chunk's size is no hexadecimal number");
     const size = Number.parseInt(match[1]!, 16);
-    this.#headBytes = 0;
     if (size === 0) {
       this.#state = "trailer-line";
       return;
@@ -268,6 +270,7 @@ export class HttpParser {
     this.#request = undefined;
     this.#fields = [];
     this.#headBytes = 0;
+    this.#trailerBytes = 0;
     this.#pending.take();
     this.#chunks.take();
   }

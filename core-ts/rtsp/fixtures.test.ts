@@ -27,8 +27,19 @@ function requestOf(name: string): RtspRequest {
   return input.request;
 }
 
-/** What a fixture comes to, as far as a server looks at it. */
-function meaningOf(name: string) {
+/** What a request comes to, as far as a server looks at it; `udp` are ports, `tcp` channels. */
+type Meaning = {
+  readonly method: string;
+  readonly cseq: string | undefined;
+  readonly key: string;
+  readonly track?: number;
+  readonly udp?: readonly number[] | undefined;
+  readonly tcp?: readonly number[] | undefined;
+  readonly session?: string | undefined;
+  readonly start?: number | "now" | undefined;
+};
+
+function meaningOf(name: string): Meaning {
   const { method, uri, headers } = requestOf(name);
   const { key, track } = parseTarget(uri);
   const transport = headers.get("Transport");
@@ -48,7 +59,7 @@ function meaningOf(name: string) {
 
 const back = { key: "/live/back" };
 const front = { key: "/live/front" };
-const MEANINGS: Record<string, ReturnType<typeof meaningOf>> = {
+const MEANINGS: Record<string, Meaning> = {
   "ffmpeg-options": { method: "OPTIONS", cseq: "1", ...back },
   "ffmpeg-describe": { method: "DESCRIBE", cseq: "2", ...back },
   "ffmpeg-describe-digest": { method: "DESCRIBE", cseq: "3", ...back },
