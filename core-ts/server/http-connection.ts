@@ -15,6 +15,7 @@ import { answerHttp } from "./http-requests.ts";
 import type { Picture } from "./mjpeg-feed.ts";
 import type { StreamProfile } from "./profiles.ts";
 import type { HandleOwner } from "./runtime.ts";
+import { StallWatch } from "./stall-watch.ts";
 import type { Viewer, ViewerFigures } from "./viewers.ts";
 
 /** Largest request body that any route takes. */
@@ -26,8 +27,6 @@ const BLOB_PIECE_BYTES = 64 * 1024;
 /** An MJPEG outlet keeps the newest picture only; these bound what one may be and how old. */
 const STREAM_MAX_BYTES = 16 * 1024 * 1024;
 const STREAM_AGE_MS = 2000;
-/** A reader whose kernel takes nothing for this long while a picture waits is gone. */
-const STALLED_US: Micros = seconds(30);
 
 /** Sent with every response: nothing of ours is to be guessed at, framed elsewhere or kept. */
 export const COMMON_HEADERS: HttpHeaders = [["X-Content-Type-Options", "nosniff"]];
@@ -339,7 +338,7 @@ export class HttpConnection implements HandleOwner {
     const { runtime, config } = this.context;
     this.#lifeTimer = runtime.after(seconds(1), () => this.#checkLife());
     if (this.#stream !== undefined) {
-      if (this.#stream.stalled(STALLED_US)) this.close(false, "the viewer takes no data");
+      if (this.#stream.stalled) this.close(false, "the viewer takes no data");
       return;
     }
     if (this.#current !== undefined && this.#blob === undefined) return;
@@ -358,6 +357,7 @@ class MjpegViewer implements Viewer, HandleOwner {
   readonly #userAgent: string | undefined;
   readonly #path: string;
   readonly #startedUs: Micros;
+  readonly #stallWatch = new StallWatch();
   #id = 0;
   #outlet = 0;
   #skipped = 0;
@@ -406,10 +406,9 @@ class MjpegViewer implements Viewer, HandleOwner {
     if (event.type === "skipped") this.#skipped += event.frames;
   }
 
-  stalled(limitUs: Micros): boolean {
+  get stalled(): boolean {
     const stats = this.#stats();
-    if (stats === undefined) return true;
-    return stats.queuedBytes > 0 && this.#connection.context.runtime.nowUs - stats.progressUs > limitUs;
+    return stats === undefined || this.#stallWatch.stalled(stats, this.#connection.context.runtime.nowUs);
   }
 
   figures(nowUs: Micros): ViewerFigures {

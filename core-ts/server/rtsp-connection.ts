@@ -187,8 +187,8 @@ export class RtspConnection implements HandleOwner, InterleavedCarrier {
     this.#outlet = 0;
   }
 
-  onSessionEnded(): void {
-    this.close(true, "its session ended");
+  onSessionEnded(afterFlush: boolean): void {
+    this.close(afterFlush, "its session ended");
   }
 
   /** @param afterFlush true lets replies already given leave first. */

@@ -16,6 +16,7 @@ import type { StreamProfile } from "./profiles.ts";
 import { type FirstPacket, UDP } from "./rtp-feed.ts";
 import type { HandleOwner, Runtime } from "./runtime.ts";
 import { goodbyeReport, senderReport } from "./sender-reports.ts";
+import { StallWatch } from "./stall-watch.ts";
 import type { UdpPair } from "./udp-pair.ts";
 import type { Viewer, ViewerFigures, Viewers } from "./viewers.ts";
 
@@ -23,8 +24,6 @@ import type { Viewer, ViewerFigures, Viewers } from "./viewers.ts";
 export const SENDER_REPORT_INTERVAL_US: Micros = seconds(5);
 /** Longest that PLAY waits for a key frame, so that its reply can name the first packet. */
 export const FIRST_PICTURE_WAIT_US: Micros = 500_000;
-/** A reader over TCP whose kernel takes nothing for this long while media waits is gone. */
-export const STALLED_US: Micros = seconds(30);
 
 /** Bounds of an RTP outlet: 2 s of the stream, within these; and the greatest age. */
 export const OUTLET_LEAST_BYTES = 512 * 1024;
@@ -37,8 +36,11 @@ export interface InterleavedCarrier {
   acquireOutlet(maxBytes: number): number;
   releaseOutlet(): void;
   sendControl(bytes: Int8Array): void;
-  /** The session is over for a reason of the stream's: the client has to be told by closing. */
-  onSessionEnded(session: RtspSession): void;
+  /**
+   * The session is over for a reason that isn't the client's wish: it is told by closing the connection.
+   * @param afterFlush false: the client takes nothing, so there is nothing to wait for.
+   */
+  onSessionEnded(afterFlush: boolean): void;
 }
 
 export type SessionTransport =
@@ -68,6 +70,7 @@ export class RtspSession implements HandleOwner, Viewer {
   #transport: SessionTransport;
   #state: "ready" | "starting" | "playing" | "ended" = "ready";
   #outlet = 0;
+  #stallWatch = new StallWatch();
   #wait: { cancel(): void } | undefined;
   #startReply: ((first: "ended") => void) | undefined;
   #lastSeenUs: Micros;
@@ -167,8 +170,8 @@ export class RtspSession implements HandleOwner, Viewer {
     if (this.#state === "playing" && this.#transport.kind === "tcp") {
       // Over TCP a playing session lives as long as the socket and its writes: VLC and others send no keep-alive there.
       const stats = this.#stats();
-      if (stats !== undefined && stats.queuedBytes > 0 && nowUs - stats.progressUs > STALLED_US) {
-        this.#endWithConnection("the client takes no data");
+      if (stats !== undefined && this.#stallWatch.stalled(stats, nowUs)) {
+        this.#endWithConnection("the client takes no data", false);
       }
       return;
     }
@@ -177,14 +180,14 @@ export class RtspSession implements HandleOwner, Viewer {
 
   /** Something that ends both: the stream is gone, or the client stalls on the socket that control uses too. */
   endByServer(why: string): void {
-    if (this.#transport.kind === "tcp") this.#endWithConnection(why);
+    if (this.#transport.kind === "tcp") this.#endWithConnection(why, true);
     else this.end(why, true);
   }
 
-  #endWithConnection(why: string): void {
+  #endWithConnection(why: string, afterFlush: boolean): void {
     const transport = this.#transport;
-    this.end(why, true);
-    if (transport.kind === "tcp") transport.carrier.onSessionEnded(this);
+    this.end(why, afterFlush);
+    if (transport.kind === "tcp") transport.carrier.onSessionEnded(afterFlush);
   }
 
   /** RTCP of this session's receiver, from its UDP pair or its channel. */
@@ -275,6 +278,7 @@ export class RtspSession implements HandleOwner, Viewer {
     const outlet = this.#openOutlet();
     if (outlet <= 0) return this.end("no outlet for its transport", false);
     this.#outlet = outlet;
+    this.#stallWatch = new StallWatch();
     this.#state = "playing";
     this.#nextReportUs = 0;
     this.touch();

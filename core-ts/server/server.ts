@@ -158,7 +158,8 @@ export class Server implements ServerContext, ListenersOwner {
       case "stop":
         return this.#guard(event.type, () => this.#stop());
       default: {
-        const owner = this.runtime.ownerOf(event.handle);
+        // A new connection is its listener's event.
+        const owner = this.runtime.ownerOf(event.type === "accepted" ? event.listener : event.handle);
         if (owner !== undefined) this.#guard(event.type, () => owner.onEvent(event));
       }
     }

@@ -1,0 +1,24 @@
+/**
+ * Tells a reader that is gone from one that is merely slow or has nothing to read. Row 3.
+ */
+import type { OutletStats } from "../../bindings/contract/host.ts";
+import { type Micros, seconds } from "../time/units.ts";
+
+/** A reader over TCP whose kernel takes nothing for this long, while media waits or is skipped, is gone. */
+export const STALLED_US: Micros = seconds(30);
+
+export class StallWatch {
+  #progressUs: Micros = -1;
+  #skippedAtProgress = 0;
+
+  /** Looks at an outlet's figures, about once a second. */
+  stalled(stats: OutletStats, nowUs: Micros): boolean {
+    if (stats.progressUs !== this.#progressUs) {
+      this.#progressUs = stats.progressUs;
+      this.#skippedAtProgress = stats.skippedUnits;
+    }
+    // Between an overflow and the next key frame nothing is queued, but what was skipped shows that there was something.
+    const waiting = stats.queuedBytes > 0 || stats.skippedUnits > this.#skippedAtProgress;
+    return waiting && nowUs - stats.progressUs > STALLED_US;
+  }
+}

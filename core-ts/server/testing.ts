@@ -1,0 +1,176 @@
+/**
+ * A server on the fake host, and clients that speak to it. For tests only: nothing of the bundle imports this file.
+ */
+import type { Core } from "../../bindings/contract/core.ts";
+import { FakeHost, type FakePeer } from "../../test/fakes/fake-host.ts";
+import { Server } from "./server.ts";
+
+export const RTSP_PORT = 7778;
+export const HTTP_PORT = 8089;
+
+export type World = { readonly host: FakeHost; readonly server: Server; readonly core: Core };
+
+/** A running server without logins, unless `config` says otherwise. */
+export function startServer(config: Record<string, unknown> = {}, host: FakeHost = new FakeHost()): World {
+  const server = new Server(host, {
+    version: "test",
+    host: "fake",
+    overrides: { auth: { enabled: false }, ...config },
+  });
+  const core: Core = { contractVersion: 1, start: () => undefined, turn: (nowUs) => server.turn(nowUs) };
+  host.settle(core);
+  return { host, server, core };
+}
+
+export type Response = {
+  readonly status: number;
+  readonly headers: ReadonlyMap<string, string>;
+  readonly lines: readonly string[];
+  readonly body: string;
+};
+
+export type Interleaved = { readonly channel: number; readonly packet: Uint8Array };
+
+/** An RTSP client over a fake connection: tells replies from interleaved packets, and remembers both in order. */
+export class RtspClient {
+  readonly peer: FakePeer;
+  readonly packets: Interleaved[] = [];
+  /** What came, in order: `reply` or the channel's number. */
+  readonly order: ("reply" | number)[] = [];
+  readonly #world: World;
+  readonly #replies: Response[] = [];
+  #text = "";
+  #cseq = 0;
+  session = "";
+
+  constructor(world: World, address = "127.0.0.1") {
+    this.#world = world;
+    this.peer = world.host.connect(RTSP_PORT, { address });
+    world.host.settle(world.core);
+  }
+
+  /** Sends a request; the reply may come later. */
+  send(method: string, url: string, headers: Record<string, string> = {}, body = ""): void {
+    const all: Record<string, string> = { CSeq: String(++this.#cseq), ...headers };
+    if (this.session !== "" && !("Session" in headers)) all.Session = this.session;
+    if (body !== "") all["Content-Length"] = String(body.length);
+    const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+    this.raw(`${method} ${url} RTSP/1.0\r\n${lines.join("")}\r\n${body}`);
+  }
+
+  raw(text: string | Uint8Array): void {
+    this.peer.send(text);
+    this.#world.host.settle(this.#world.core);
+  }
+
+  /** The next reply, letting up to `waitUs` pass for it. */
+  reply(waitUs = 5_000_000): Response {
+    for (let waited = 0; ; waited += 10_000) {
+      this.#read();
+      const reply = this.#replies.shift();
+      if (reply !== undefined) {
+        const session = reply.headers.get("session");
+        if (session !== undefined) this.session = session.split(";")[0]!;
+        return reply;
+      }
+      if (waited >= waitUs) throw new Error("no reply came");
+      this.#world.host.advance(this.#world.core, 10_000);
+    }
+  }
+
+  request(method: string, url: string, headers: Record<string, string> = {}, body = ""): Response {
+    this.send(method, url, headers, body);
+    return this.reply();
+  }
+
+  /** True when no reply is there without time passing. */
+  get silent(): boolean {
+    this.#read();
+    return this.#replies.length === 0;
+  }
+
+  /** Lets time pass and collects what comes. */
+  watch(us: number): void {
+    this.#world.host.advance(this.#world.core, us);
+    this.#read();
+  }
+
+  /** DESCRIBE, SETUP over TCP and PLAY; the reply of PLAY. */
+  play(path: string, transport = "RTP/AVP/TCP;unicast;interleaved=0-1"): Response {
+    const url = `rtsp://127.0.0.1:${RTSP_PORT}${path}`;
+    this.expect(200, this.request("DESCRIBE", url));
+    this.expect(200, this.request("SETUP", `${url}/trackID=0`, { Transport: transport }));
+    return this.expect(200, this.request("PLAY", `${url}/`, { Range: "npt=0.000-" }));
+  }
+
+  expect(status: number, response: Response): Response {
+    if (response.status !== status)
+      throw new Error(`${response.status} instead of ${status}: ${response.lines.join(" | ")}`);
+    return response;
+  }
+
+  /** RTP packets received so far on a channel. */
+  rtp(channel = 0): { sequence: number; timestamp: number; ssrc: number; marker: boolean; payload: Uint8Array }[] {
+    this.#read();
+    return this.packets.filter((each) => each.channel === channel).map(({ packet }) => rtpOf(packet));
+  }
+
+  #read(): void {
+    this.#text += this.peer.text();
+    for (;;) {
+      if (this.#text.startsWith("$")) {
+        if (this.#text.length < 4) return;
+        const length = this.#text.charCodeAt(2) * 256 + this.#text.charCodeAt(3);
+        if (this.#text.length < 4 + length) return;
+        const packet = Uint8Array.from(this.#text.slice(4, 4 + length), (c) => c.charCodeAt(0));
+        this.packets.push({ channel: this.#text.charCodeAt(1), packet });
+        this.order.push(this.#text.charCodeAt(1));
+        this.#text = this.#text.slice(4 + length);
+        continue;
+      }
+      const parsed = parseResponse(this.#text);
+      if (parsed === undefined) return;
+      this.#replies.push(parsed.response);
+      this.order.push("reply");
+      this.#text = this.#text.slice(parsed.length);
+    }
+  }
+}
+
+/** The first response of a text and its length, or undefined while it is not complete. */
+export function parseResponse(text: string): { readonly response: Response; readonly length: number } | undefined {
+  const end = text.indexOf("\r\n\r\n");
+  if (end < 0) return undefined;
+  const lines = text.slice(0, end).split("\r\n");
+  const headers = new Map<string, string>();
+  for (const line of lines.slice(1)) {
+    const colon = line.indexOf(":");
+    const name = line.slice(0, colon).toLowerCase();
+    if (!headers.has(name)) headers.set(name, line.slice(colon + 1).trim());
+  }
+  const bodyLength = Number(headers.get("content-length") ?? 0);
+  const bodyStart = end + 4;
+  if (text.length < bodyStart + bodyLength) return undefined;
+  const body = text.slice(bodyStart, bodyStart + bodyLength);
+  return {
+    response: { status: Number(lines[0]!.split(" ")[1]), headers, lines, body },
+    length: bodyStart + bodyLength,
+  };
+}
+
+export function rtpOf(packet: Uint8Array) {
+  const view = new DataView(packet.buffer, packet.byteOffset, packet.byteLength);
+  return {
+    sequence: view.getUint16(2),
+    timestamp: view.getUint32(4),
+    ssrc: view.getUint32(8),
+    marker: (packet[1]! & 0x80) !== 0,
+    payload: packet.slice(12),
+  };
+}
+
+/** NAL unit type of an RTP payload: of the packet, or of the fragmented unit; STAP-A is 24. */
+export function nalTypeOf(payload: Uint8Array): number {
+  const type = payload[0]! & 0x1f;
+  return type === 28 ? payload[1]! & 0x1f : type;
+}
