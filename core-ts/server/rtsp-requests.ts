@@ -87,6 +87,7 @@ function withLogin(exchange: RtspExchange, target: RtspTarget, proceed: () => vo
     connection.noteLogin();
     return proceed();
   }
+  if (isKeepAlive(exchange)) return proceed();
   const { runtime } = connection.context;
   const result = login.check({
     method: request.method,
@@ -105,6 +106,16 @@ function withLogin(exchange: RtspExchange, target: RtspTarget, proceed: () => vo
   }
   const headers = result.challenges.map((challenge) => ["WWW-Authenticate", challenge] as const);
   afterDelay(exchange, result.delayUs, () => exchange.reply(401, headers));
+}
+
+/**
+ * A sign of life for a session that this very connection set up needs no login of its own: a nonce ages, and VLC doesn't
+ * take up the new one that a 401 would bring, so an hour's watching would end there.
+ */
+function isKeepAlive(exchange: RtspExchange): boolean {
+  if (exchange.request.method !== "GET_PARAMETER") return false;
+  const session = findSession(exchange);
+  return session !== undefined && exchange.connection.sessions.has(session);
 }
 
 /** Failed logins slow their address down, right answers included: else the delay would tell which is right. */
