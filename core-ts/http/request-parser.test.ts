@@ -138,6 +138,11 @@ describe("chunked bodies", () => {
     expect(parseEveryWay(text)).toMatchObject([{ kind: "request", body: "" }]);
   });
 
+  it("have a limit of trailers each", () => {
+    const text = chunked(`0\r\n${`X: ${"x".repeat(4000)}\r\n`.repeat(2)}\r\n`);
+    expect(parse(text + text)).toMatchObject([{ kind: "request" }, { kind: "request" }]);
+  });
+
   it.each([
     ["a size that is no number", chunked("x\r\n"), 400, "chunk-size"],
     ["an empty size", chunked("\r\n"), 400, "chunk-size"],
@@ -189,37 +194,52 @@ describe("Expect: 100-continue", () => {
 
 describe("what two parsers could read in two ways is refused", () => {
   it.each([
-    ["both Transfer-Encoding and Content-Length", withHeaders("Transfer-Encoding: chunked", "Content-Length: 3"), 400],
-    ["both, the other way round", withHeaders("Content-Length: 3", "Transfer-Encoding: chunked"), 400],
-    ["differing lengths", withHeaders("Content-Length: 3", "Content-Length: 4"), 400],
-    ["a list of lengths", withHeaders("Content-Length: 3, 3"), 400],
-    ["a signed length", withHeaders("Content-Length: +3"), 400],
-    ["a negative length", withHeaders("Content-Length: -3"), 400],
-    ["an empty length", withHeaders("Content-Length:"), 400],
-    ["a hexadecimal length", withHeaders("Content-Length: 0x3"), 400],
-    ["a length beyond numbers", withHeaders(`Content-Length: ${"9".repeat(16)}`), 400],
-    ["two codings", withHeaders("Transfer-Encoding: gzip, chunked"), 501],
-    ["chunked twice", withHeaders("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"), 501],
-    ["an unknown coding", withHeaders("Transfer-Encoding: xchunked"), 501],
-    ["identity", withHeaders("Transfer-Encoding: identity"), 501],
-    ["a coding in HTTP/1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400],
-    ["a folded header", withHeaders("X: a", " b"), 400],
-    ["a blank before the first header", "GET / HTTP/1.1\r\n Host: h\r\n\r\n", 400],
-    ["a blank before the colon", withHeaders("Content-Length : 3"), 400],
-    ["a tab before the colon", withHeaders("Content-Length\t: 3"), 400],
-    ["a bare CR in a value", withHeaders("X: a\rContent-Length: 3"), 400],
-    ["a CR before the line end", withHeaders("X: a\r"), 400],
-    ["NUL in a value", withHeaders("X: a\u0100"), 400],
-    ["NUL in a name", withHeaders("X\u0100: a"), 400],
-    ["a header without colon", withHeaders("nonsense"), 400],
-    ["a header without name", withHeaders(": x"), 400],
-    ["no Host", "GET / HTTP/1.1\r\n\r\n", 400],
-    ["two Hosts", withHeaders("Host: h"), 400],
-    ["a Host that is none", "GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400],
-    ["a Host with a path", "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400],
-    ["credentials in Host", "GET / HTTP/1.1\r\nHost: x@h\r\n\r\n", 400],
-  ])("%s", (_, text, status) => {
-    expect(parseEveryWay(text + get())).toMatchObject([{ kind: "fault", status, fatal: true }]);
+    [
+      "both Transfer-Encoding and Content-Length",
+      withHeaders("Transfer-Encoding: chunked", "Content-Length: 3"),
+      400,
+      "length-and-encoding",
+    ],
+    [
+      "both, the other way round",
+      withHeaders("Content-Length: 3", "Transfer-Encoding: chunked"),
+      400,
+      "length-and-encoding",
+    ],
+    ["differing lengths", withHeaders("Content-Length: 3", "Content-Length: 4"), 400, "content-length-conflict"],
+    ["a list of lengths", withHeaders("Content-Length: 3, 3"), 400, "content-length"],
+    ["a signed length", withHeaders("Content-Length: +3"), 400, "content-length"],
+    ["a negative length", withHeaders("Content-Length: -3"), 400, "content-length"],
+    ["an empty length", withHeaders("Content-Length:"), 400, "content-length"],
+    ["a hexadecimal length", withHeaders("Content-Length: 0x3"), 400, "content-length"],
+    ["a length beyond numbers", withHeaders(`Content-Length: ${"9".repeat(16)}`), 400, "content-length"],
+    ["two codings", withHeaders("Transfer-Encoding: gzip, chunked"), 501, "transfer-encoding"],
+    [
+      "chunked twice",
+      withHeaders("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"),
+      501,
+      "transfer-encoding",
+    ],
+    ["an unknown coding", withHeaders("Transfer-Encoding: xchunked"), 501, "transfer-encoding"],
+    ["identity", withHeaders("Transfer-Encoding: identity"), 501, "transfer-encoding"],
+    ["a coding in HTTP/1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "encoding-in-1.0"],
+    ["a folded header", withHeaders("X: a", " b"), 400, "header-fold"],
+    ["a blank before the first header", "GET / HTTP/1.1\r\n Host: h\r\n\r\n", 400, "header-fold"],
+    ["a blank before the colon", withHeaders("Content-Length : 3"), 400, "header-name"],
+    ["a tab before the colon", withHeaders("Content-Length\t: 3"), 400, "header-name"],
+    ["a bare CR in a value", withHeaders("X: a\rContent-Length: 3"), 400, "header-control"],
+    ["a CR before the line end", withHeaders("X: a\r"), 400, "header-control"],
+    ["NUL in a value", withHeaders("X: a\u0100"), 400, "header-control"],
+    ["NUL in a name", withHeaders("X\u0100: a"), 400, "header-control"],
+    ["a header without colon", withHeaders("nonsense"), 400, "header-colon"],
+    ["a header without name", withHeaders(": x"), 400, "header-name"],
+    ["no Host", "GET / HTTP/1.1\r\n\r\n", 400, "host"],
+    ["two Hosts", withHeaders("Host: h"), 400, "host"],
+    ["a Host that is none", "GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400, "host"],
+    ["a Host with a path", "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, "host"],
+    ["credentials in Host", "GET / HTTP/1.1\r\nHost: x@h\r\n\r\n", 400, "host"],
+  ])("%s", (_, text, status, code) => {
+    expect(parseEveryWay(text + get())).toEqual([{ kind: "fault", status, code, fatal: true }]);
   });
 
   it("equal lengths are one", () => {
