@@ -240,6 +240,7 @@ export class Encoder implements HandleOwner {
     this.#openedUs = this.#runtime.nowUs;
     this.#opened++;
     this.#runtime.log("info", `encoder=${handle} opened for ${this.label}`);
+    this.#runtime.events.emit("stream.started", { encoder: this.label, camera: this.spec.camera });
   }
 
   #close(): void {
@@ -275,6 +276,7 @@ export class Encoder implements HandleOwner {
     this.#format = undefined;
     if (this.#handle === 0) return;
     this.#runtime.log("info", `encoder=${this.#handle} ${how}`);
+    this.#runtime.events.emit("stream.stopped", { encoder: this.label, camera: this.spec.camera, reason: how });
     this.#runtime.disown(this.#handle);
     this.#runtime.host.encoderClose(this.#handle);
     this.#handle = 0;

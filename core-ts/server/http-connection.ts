@@ -9,7 +9,7 @@ import { streamHead } from "../http/multipart.ts";
 import { type HttpInput, HttpParser, type HttpRequest } from "../http/request-parser.ts";
 import { CONTINUE, formatHead, formatHttpResponse, type HttpHeaders } from "../http/response.ts";
 import type { Timer } from "../time/timer-queue.ts";
-import { type Micros, seconds } from "../time/units.ts";
+import { MICROS_PER_SECOND, type Micros, seconds } from "../time/units.ts";
 import type { ServerContext } from "./context.ts";
 import { answerHttp } from "./http-requests.ts";
 import type { Picture } from "./mjpeg-feed.ts";
@@ -389,6 +389,7 @@ class MjpegViewer implements Viewer, HandleOwner {
     runtime.own(outlet, this);
     this.profile.mjpeg?.join(outlet);
     this.#id = viewers.add(this);
+    runtime.events.emit("client.connected", this.#identity());
     return true;
   }
 
@@ -398,6 +399,8 @@ class MjpegViewer implements Viewer, HandleOwner {
     runtime.disown(this.#outlet);
     runtime.host.outletClose(this.#outlet);
     viewers.remove(this);
+    const watched = Math.floor((runtime.nowUs - this.#startedUs) / MICROS_PER_SECOND);
+    runtime.events.emit("client.left", { ...this.#identity(), reason: "closed", seconds: watched });
     this.profile.encoder.release();
     this.#connection.log("info", `stream ended path=${this.#path} skipped=${this.#skipped}`);
   }
@@ -429,6 +432,10 @@ class MjpegViewer implements Viewer, HandleOwner {
       loss: null,
       roundTripMs: null,
     };
+  }
+
+  #identity() {
+    return { client: this.#id, path: this.#path, address: this.#connection.peer.address, user: this.user ?? null };
   }
 
   #stats(): OutletStats | undefined {

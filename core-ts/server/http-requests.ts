@@ -55,6 +55,7 @@ function withLogin(exchange: HttpExchange, proceed: () => void): void {
   }
   if (result.reason !== "missing" && result.reason !== "stale") {
     connection.log("warn", `login failed peer=${connection.peer.address} reason=${result.reason}`);
+    runtime.events.emit("login.failed", { protocol: "http", address: connection.peer.address, reason: result.reason });
   }
   const headers = result.challenges.map((challenge) => ["WWW-Authenticate", challenge] as const);
   afterDelay(exchange, result.delayUs, () => exchange.replyText(401, "a login is needed", headers));

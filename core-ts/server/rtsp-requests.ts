@@ -103,6 +103,7 @@ function withLogin(exchange: RtspExchange, target: RtspTarget, proceed: () => vo
   }
   if (result.reason !== "missing" && result.reason !== "stale") {
     connection.log("warn", `login failed peer=${connection.peer.address} reason=${result.reason}`);
+    runtime.events.emit("login.failed", { protocol: "rtsp", address: connection.peer.address, reason: result.reason });
   }
   const headers = result.challenges.map((challenge) => ["WWW-Authenticate", challenge] as const);
   afterDelay(exchange, result.delayUs, () => exchange.reply(401, headers));

@@ -11,7 +11,7 @@ import type { OutletStats } from "../../bindings/contract/host.ts";
 import { decodeCompound, type RtcpPacket } from "../rtcp/compound.ts";
 import { type ReportBlock, roundTripUs } from "../rtcp/receiver-report.ts";
 import { ntpFromWall, ntpMiddle } from "../time/ntp.ts";
-import { type Micros, seconds } from "../time/units.ts";
+import { MICROS_PER_SECOND, type Micros, seconds } from "../time/units.ts";
 import type { StreamProfile } from "./profiles.ts";
 import { type FirstPacket, UDP } from "./rtp-feed.ts";
 import type { HandleOwner, Runtime } from "./runtime.ts";
@@ -102,6 +102,7 @@ export class RtspSession implements HandleOwner, Viewer {
     this.#startedUs = runtime.nowUs;
     this.#lastSeenUs = runtime.nowUs;
     this.#viewerId = viewers.add(this);
+    runtime.events.emit("client.connected", this.#identity());
     this.#holdChannels();
   }
 
@@ -157,6 +158,8 @@ export class RtspSession implements HandleOwner, Viewer {
     this.#state = "ended";
     this.#closeTransport();
     this.#viewers.remove(this);
+    const seconds = Math.floor((this.#runtime.nowUs - this.#startedUs) / MICROS_PER_SECOND);
+    this.#runtime.events.emit("client.left", { ...this.#identity(), reason: why, seconds });
     this.#onEnd(this);
     const startReply = this.#startReply;
     this.#startReply = undefined;
@@ -257,6 +260,11 @@ export class RtspSession implements HandleOwner, Viewer {
             },
       roundTripMs: this.#roundTripUs === undefined ? null : Math.round(this.#roundTripUs / 100) / 10,
     };
+  }
+
+  #identity() {
+    const { peerAddress: address, user = null } = this;
+    return { client: this.#viewerId, path: this.profile.path, address, user };
   }
 
   #stats(): OutletStats | undefined {

@@ -7,6 +7,7 @@ import type { Host } from "../../bindings/contract/host.ts";
 import { bytesOfText, hex } from "../bytes/text.ts";
 import { TimerQueue } from "../time/timer-queue.ts";
 import type { Micros, WallMicros } from "../time/units.ts";
+import { ServerEvents } from "./server-events.ts";
 
 /** Whoever opened a handle hears its events. */
 export interface HandleOwner {
@@ -19,6 +20,8 @@ const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 export class Runtime {
   readonly host: Host;
   readonly timers = new TimerQueue();
+  /** What happens here, for event streams and webhooks. */
+  readonly events = new ServerEvents(() => this.clock().wallUs);
   /** Time at which this turn began. */
   nowUs: Micros = 0;
   readonly #owners = new Map<number, HandleOwner>();

@@ -77,6 +77,7 @@ export class Server implements ServerContext, ListenersOwner {
     this.#listeners.apply(this.#config);
     this.#checkLives();
     this.runtime.log("info", `${this.serverName} started on host ${launch.host}`);
+    this.runtime.events.emit("server.started", { name: this.serverName });
   }
 
   get config(): Config {
@@ -178,7 +179,10 @@ export class Server implements ServerContext, ListenersOwner {
   #onCameras(): void {
     this.cameras.refresh();
     for (const name of this.cameras.names()) {
-      this.runtime.log("info", `camera=${name} ${describeState(this.cameras.stateOf(name))}`);
+      const state = this.cameras.stateOf(name);
+      this.runtime.log("info", `camera=${name} ${describeState(state)}`);
+      const { reason = null, fix = null } = state;
+      this.runtime.events.emit("camera.state", { camera: name, state: state.state, reason, fix });
     }
     for (const encoder of this.profiles.encoders()) {
       if (this.cameras.stateOf(encoder.spec.camera).state === "ok") encoder.retryNow();
@@ -202,6 +206,7 @@ export class Server implements ServerContext, ListenersOwner {
       if (!(error instanceof ConfigFault)) throw error;
       this.runtime.log("error", "the changed configuration is not taken; the running one stays in force");
       for (const issue of error.issues) this.runtime.log("error", `config ${issue.path}: ${issue.message}`);
+      this.runtime.events.emit("config.refused", { issues: error.issues });
       return;
     }
     const authBefore = JSON.stringify(this.#config.auth);
@@ -214,6 +219,7 @@ export class Server implements ServerContext, ListenersOwner {
     this.#endViewersOf(this.profiles.apply(config));
     this.#listeners.apply(config);
     this.runtime.log("info", "the changed configuration is in force");
+    this.runtime.events.emit("config.changed", { by: "file" });
   }
 
   #applyLogins(authChanged: boolean): void {

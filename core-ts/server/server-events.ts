@@ -1,0 +1,86 @@
+/**
+ * What happens in the server, told to whoever listens: the event stream, webhooks, and programs that embed the server. Row 3.
+ */
+import type { WallMicros } from "../time/units.ts";
+
+/** Events kept for readers that reconnect with the last id they saw. */
+export const EVENTS_KEPT = 512;
+
+/** Every kind of event with its data. Names and fields are API: they only grow. */
+export type ServerEventData = {
+  readonly "server.started": { readonly name: string };
+  readonly "client.connected": {
+    readonly client: number;
+    readonly path: string;
+    readonly address: string;
+    readonly user: string | null;
+  };
+  readonly "client.left": {
+    readonly client: number;
+    readonly path: string;
+    readonly address: string;
+    readonly user: string | null;
+    readonly reason: string;
+    readonly seconds: number;
+  };
+  readonly "stream.started": { readonly encoder: string; readonly camera: string };
+  readonly "stream.stopped": { readonly encoder: string; readonly camera: string; readonly reason: string };
+  readonly "camera.state": {
+    readonly camera: string;
+    readonly state: string;
+    readonly reason: string | null;
+    readonly fix: string | null;
+  };
+  readonly "config.changed": { readonly by: "file" | "api" };
+  readonly "config.refused": { readonly issues: readonly { readonly path: string; readonly message: string }[] };
+  readonly "login.failed": { readonly protocol: "rtsp" | "http"; readonly address: string; readonly reason: string };
+  readonly "snapshot.taken": {
+    readonly camera: string;
+    readonly path: string;
+    readonly width: number;
+    readonly height: number;
+  };
+};
+
+export type ServerEventType = keyof ServerEventData;
+
+export type ServerEvent = {
+  /** Rises by one; unique in a run. */
+  readonly id: number;
+  readonly type: ServerEventType;
+  readonly timeUs: WallMicros;
+  readonly data: ServerEventData[ServerEventType];
+};
+
+export class ServerEvents {
+  readonly #wallClock: () => WallMicros;
+  readonly #kept: ServerEvent[] = [];
+  readonly #listeners = new Set<(event: ServerEvent) => void>();
+  #lastId = 0;
+
+  constructor(wallClock: () => WallMicros) {
+    this.#wallClock = wallClock;
+  }
+
+  get lastId(): number {
+    return this.#lastId;
+  }
+
+  emit<Type extends ServerEventType>(type: Type, data: ServerEventData[Type]): void {
+    const event: ServerEvent = { id: ++this.#lastId, type, timeUs: this.#wallClock(), data };
+    this.#kept.push(event);
+    if (this.#kept.length > EVENTS_KEPT) this.#kept.shift();
+    for (const listener of [...this.#listeners]) listener(event);
+  }
+
+  /** Kept events after `id`, oldest first. */
+  since(id: number): readonly ServerEvent[] {
+    return this.#kept.filter((event) => event.id > id);
+  }
+
+  /** @returns what ends the subscription. */
+  subscribe(listener: (event: ServerEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+}
