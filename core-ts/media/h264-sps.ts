@@ -60,11 +60,10 @@ export function parseSequenceParameters(text: string): SequenceParameters | Sequ
   if (id > SPS_ID_MAX) return refuse(`seq_parameter_set_id ${id} above ${SPS_ID_MAX}`);
 
   let chromaFormat = 1;
-  let separatePlanes = false;
   if (CHROMA_PROFILES.includes(profile)) {
     chromaFormat = bits.unsigned();
     if (chromaFormat > 3) return refuse(`chroma_format_idc ${chromaFormat} above 3`);
-    if (chromaFormat === 3) separatePlanes = bits.flag();
+    if (chromaFormat === 3) bits.flag(); // separate_colour_plane_flag
     bits.unsigned(); // bit_depth_luma_minus8
     bits.unsigned(); // bit_depth_chroma_minus8
     bits.flag(); // qpprime_y_zero_transform_bypass_flag
@@ -107,10 +106,10 @@ export function parseSequenceParameters(text: string): SequenceParameters | Sequ
   // What follows (VUI) says nothing that a server needs, so a set cut there still serves.
   if (bits.failed) return refuse("ends inside a field");
 
-  // Crop units of section 7.4.2.1.1, equations 7-19 to 7-22; separate planes are cropped like monochrome.
+  // Crop units of section 7.4.2.1.1, equations 7-19 to 7-22.
   const fieldFactor = framesOnly ? 1 : 2;
-  const subsampledX = !separatePlanes && (chromaFormat === 1 || chromaFormat === 2);
-  const subsampledY = !separatePlanes && chromaFormat === 1;
+  const subsampledX = chromaFormat === 1 || chromaFormat === 2;
+  const subsampledY = chromaFormat === 1;
   const width = widthInMacroblocks * MACROBLOCK_PIXELS - (cropLeft + cropRight) * (subsampledX ? 2 : 1);
   const height =
     heightInMapUnits * MACROBLOCK_PIXELS * fieldFactor - (cropTop + cropBottom) * (subsampledY ? 2 : 1) * fieldFactor;

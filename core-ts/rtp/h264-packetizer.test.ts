@@ -14,9 +14,12 @@ const PPS = Uint8Array.of(0x68, 0xce, 0x3c, 0x80);
 const SEI = Uint8Array.of(0x06, 0x05, 0x01, 0x00, 0x80);
 const AUD = Uint8Array.of(0x09, 0xf0);
 
+/** Bytes that repeat at no power of two, or a slice off by 256 or 65,536 would go unseen. */
+const noise = (i: number): number => Math.imul(i + 1, 0x9e3779b1) >>> 24;
+
 /** A NAL unit of `length` bytes that begins with `header`. */
 function nal(header: number, length: number): Uint8Array {
-  return Uint8Array.from({ length }, (_, i) => (i === 0 ? header : (i * 7 + length) & 0xff));
+  return Uint8Array.from({ length }, (_, i) => (i === 0 ? header : noise(i + length)));
 }
 const idr = (length: number) => nal(0x65, length);
 const slice = (length: number) => nal(0x41, length);
@@ -82,6 +85,11 @@ describe("H.264 packets", () => {
     expect(lengths.length).toBe(15);
     expect(new Set(lengths.slice(0, -1))).toEqual(new Set([1400]));
     expect(lengths.at(-1)).toBe(19_999 - 14 * 1398 + 2);
+  });
+
+  it("take a unit's bytes from their place in a large frame", () => {
+    const nals = [slice(70_000), slice(200_000)];
+    expect(nalsOf(send(nals))).toEqual(nals);
   });
 
   it("show start and end of a fragmented unit in the FU header, and its importance in the indicator", () => {
@@ -157,6 +165,13 @@ describe("Parameter sets stand in band before every IDR picture:", () => {
     expect(payloads(send([large, PPS, idr(20)], { maxPayload: 32 }))).toEqual([large, PPS, idr(20)]);
   });
 
+  it("aggregated up to exactly one payload, and not past it", () => {
+    const aggregated = 1 + 2 + SPS.length + 2 + PPS.length;
+    expect(send([idr(9)], { sets, maxPayload: aggregated }).map((packet) => packet.payload.length)).toEqual([15, 9]);
+    expect(nalsOf(send([idr(9)], { sets, maxPayload: aggregated - 1 }))).toEqual([SPS, PPS, idr(9)]);
+    expect(send([idr(9)], { sets, maxPayload: aggregated - 1 })).toHaveLength(3);
+  });
+
   it("in fragments when one alone doesn't fit", () => {
     const large = nal(0x67, 70);
     for (const packets of [
@@ -173,6 +188,7 @@ describe("Parameter sets stand in band before every IDR picture:", () => {
     const low = Uint8Array.of(0x27, 0x42, 0xc0, 0x1f);
     const [first] = payloads(send([idr(20)], { sets: [low, PPS] }));
     expect(first![0]).toBe(0x78);
+    expect(payloads(send([idr(20)], { sets: [SPS, Uint8Array.of(0x28, 1)] }))[0]![0]).toBe(0x78);
     expect(payloads(send([idr(20)], { sets: [low, Uint8Array.of(0x28, 1)] }))[0]![0]).toBe(0x38);
   });
 

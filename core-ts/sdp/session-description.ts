@@ -93,7 +93,7 @@ export function h264Fmtp(sets: readonly string[], profileLevelId: string): strin
   const sprop = [NAL_SPS, NAL_PPS].flatMap((type) =>
     sets
       .map((set) => bytesOfText(set))
-      .filter((set) => set.length > 0 && (set[0]! & NAL_TYPE_MASK) === type)
+      .filter((set) => ((set[0] ?? 0) & NAL_TYPE_MASK) === type)
       .map(base64Encode),
   );
   const parameters = ["packetization-mode=1", `profile-level-id=${profileLevelId.toUpperCase()}`];
