@@ -11,7 +11,6 @@ import { CONTINUE, formatHead, formatHttpResponse, type HttpHeaders } from "../h
 import type { Timer } from "../time/timer-queue.ts";
 import { MICROS_PER_SECOND, type Micros, seconds } from "../time/units.ts";
 import type { ServerContext } from "./context.ts";
-import { answerHttp } from "./http-requests.ts";
 import type { Picture } from "./mjpeg-feed.ts";
 import type { StreamProfile } from "./profiles.ts";
 import type { HandleOwner } from "./runtime.ts";
@@ -146,6 +145,7 @@ export class HttpConnection implements HandleOwner {
   readonly context: ServerContext;
   readonly #parser = new HttpParser({ bodyMaxBytes: HTTP_BODY_MAX_BYTES });
   readonly #waiting: HttpInput[] = [];
+  readonly #answer: (exchange: HttpExchange) => void;
   readonly #onClosed: () => void;
   #current: HttpExchange | undefined;
   #blob: BlobInFlight | undefined;
@@ -162,8 +162,10 @@ export class HttpConnection implements HandleOwner {
     context: ServerContext,
     handle: number,
     ends: { readonly local: Endpoint; readonly peer: Endpoint },
+    answer: (exchange: HttpExchange) => void,
     onClosed: () => void,
   ) {
+    this.#answer = answer;
     this.context = context;
     this.handle = handle;
     this.local = ends.local;
@@ -294,7 +296,7 @@ export class HttpConnection implements HandleOwner {
       else {
         const exchange = new HttpExchange(this, input.request);
         this.#current = exchange;
-        exchange.attempt(() => answerHttp(exchange));
+        exchange.attempt(() => this.#answer(exchange));
       }
     }
     this.#pumping = false;

@@ -12,7 +12,6 @@ import { formatResponse } from "../rtsp/response.ts";
 import type { Timer } from "../time/timer-queue.ts";
 import { type Micros, seconds } from "../time/units.ts";
 import type { ServerContext } from "./context.ts";
-import { answerRtsp } from "./rtsp-requests.ts";
 import { type InterleavedCarrier, OUTLET_AGE_MS, type RtspSession } from "./rtsp-session.ts";
 import type { HandleOwner } from "./runtime.ts";
 
@@ -79,6 +78,7 @@ export class RtspConnection implements HandleOwner, InterleavedCarrier {
   readonly sessions = new Set<RtspSession>();
   readonly #parser = new RtspParser();
   readonly #waiting: RtspInput[] = [];
+  readonly #answer: (exchange: RtspExchange) => void;
   readonly #onClosed: () => void;
   #current: RtspExchange | undefined;
   #pumping = false;
@@ -95,8 +95,10 @@ export class RtspConnection implements HandleOwner, InterleavedCarrier {
     context: ServerContext,
     handle: number,
     ends: { readonly local: Endpoint; readonly peer: Endpoint },
+    answer: (exchange: RtspExchange) => void,
     onClosed: () => void,
   ) {
+    this.#answer = answer;
     this.context = context;
     this.handle = handle;
     this.local = ends.local;
@@ -244,7 +246,7 @@ export class RtspConnection implements HandleOwner, InterleavedCarrier {
   #handle(request: RtspRequest): void {
     const exchange = new RtspExchange(this, request);
     this.#current = exchange;
-    exchange.attempt(() => answerRtsp(exchange));
+    exchange.attempt(() => this.#answer(exchange));
   }
 
   /** What the parser could not make a request of. */

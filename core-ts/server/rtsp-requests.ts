@@ -283,7 +283,7 @@ function answerSetup(exchange: RtspExchange, target: RtspTarget): void {
   if (existing === undefined) dropAbandonedSessions(exchange, profile);
   const offer = parseTransport(header).find((each) => isServed(exchange, each));
   if (offer === undefined)
-    throw new ProtocolFault("transport-unsupported", 461, `none of the offered transports is served: ${header}`);
+    throw new ProtocolFault("transport-unsupported", 461, "none of the offered transports is served");
   if (existing === undefined && (context.viewers.full || connection.sessions.size >= SESSIONS_PER_CONNECTION)) {
     throw new ProtocolFault("too-many-clients", 453, "the limit of clients is reached");
   }

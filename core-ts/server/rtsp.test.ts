@@ -380,7 +380,6 @@ describe("encoders on demand", () => {
   it("answers DESCRIBE with 503, Retry-After and the camera's state after three seconds without parameter sets", () => {
     const host = new FakeHost();
     host.encoding = false;
-    host.formats = false;
     const world = startServer({}, host);
     const client = new RtspClient(world);
     client.send("DESCRIBE", URL);

@@ -18,10 +18,12 @@ import { Admission } from "./admission.ts";
 import { Cameras, describeState } from "./cameras.ts";
 import type { ServerContext } from "./context.ts";
 import { HttpConnection } from "./http-connection.ts";
+import { answerHttp } from "./http-requests.ts";
 import { type ListenerKind, Listeners, type ListenersOwner } from "./listeners.ts";
 import { type GeneratedLogin, makeAuthenticator, resolveLogins } from "./logins.ts";
 import { type StreamProfile, StreamProfiles } from "./profiles.ts";
 import { RtspConnection } from "./rtsp-connection.ts";
+import { answerRtsp } from "./rtsp-requests.ts";
 import type { RtspSession } from "./rtsp-session.ts";
 import { Runtime } from "./runtime.ts";
 import { renderStatus } from "./status.ts";
@@ -123,8 +125,8 @@ export class Server implements ServerContext, ListenersOwner {
     };
     const connection =
       kind === "rtsp"
-        ? new RtspConnection(this, handle, { local, peer }, onClosed)
-        : new HttpConnection(this, handle, { local, peer }, onClosed);
+        ? new RtspConnection(this, handle, { local, peer }, answerRtsp, onClosed)
+        : new HttpConnection(this, handle, { local, peer }, answerHttp, onClosed);
     this.#connections.add(connection);
     this.runtime.log("debug", `conn=${handle} ${kind} opened peer=${peer.address}:${peer.port}`);
   }

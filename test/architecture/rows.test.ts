@@ -33,7 +33,9 @@ const HOSTS_BORROW_TO_ROW = 1;
 /** The packages that are bundled, each with the one folder that may use it. */
 const PACKAGES: Readonly<Record<string, string>> = { "@noble/hashes": "auth", valibot: "config" };
 
-const sources = filesBelow("core-ts", ".ts").filter((path) => !path.endsWith(".test.ts"));
+const sources = filesBelow("core-ts", ".ts").filter(
+  (path) => !path.endsWith(".test.ts") && !path.endsWith("/testing.ts"),
+);
 const imports = sources.flatMap((path) => importsOf(path));
 const hostSources = filesBelow("bindings", ".ts").filter((path) => !path.endsWith(".test.ts"));
 const hostImports = hostSources.flatMap((path) => importsOf(path));
