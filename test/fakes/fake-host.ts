@@ -1323,7 +1323,8 @@ export function runPlan(
 
 /** The typed array as it would cross the bridge: its whole backing buffer, copied. */
 function whole(bytes: Int8Array, verb: string): Uint8Array {
-  if (!(bytes instanceof Int8Array)) throw new TypeError(`${verb} takes an Int8Array`);
+  // By its tag: an array of another context (the bundle in node:vm) is no instance of this one's class.
+  if (Object.prototype.toString.call(bytes) !== "[object Int8Array]") throw new TypeError(`${verb} takes an Int8Array`);
   if (bytes.byteLength !== bytes.buffer.byteLength) {
     throw new TypeError(
       `${verb} got a view of ${bytes.byteLength} of ${bytes.buffer.byteLength} bytes; the bridge would send the whole buffer`,
