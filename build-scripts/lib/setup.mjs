@@ -16,8 +16,12 @@ const BUNDLES = ["dist/core.js", "dist/node/main.mjs"];
 /** What the bundles are made of. */
 const SOURCES = ["core-ts", "bindings/contract", "bindings/node", "build-scripts/build.mjs", INSTALLED];
 
-/** Installs the npm packages when they are missing or older than package-lock.json. Throws when npm fails. */
+/**
+ * Installs the npm packages when they are missing or older than package-lock.json. Throws when npm fails. A `node_modules`
+ * that is a link belongs to another checkout, whose packages an install here would delete; it is taken as it is.
+ */
 export function ensurePackages() {
+  if (fs.lstatSync(path.join(root, "node_modules"), { throwIfNoEntry: false })?.isSymbolicLink()) return;
   const installed = modifiedMs(INSTALLED);
   if (installed !== undefined && installed >= modifiedMs("package-lock.json")) return;
   console.error(
