@@ -33,7 +33,7 @@ const DEFAULTS = {
     sessionTimeout: 60,
     payloadSize: 1_400,
   },
-  http: { enabled: true, port: 8089, morePorts: [] },
+  http: { enabled: true, port: 8089, morePorts: [], hostNames: [] },
   auth: { enabled: true, realm: "Porthole", sha256: false, basic: true },
   users: [],
   limits: { clients: 100, connections: 300, connectionsPerAddress: 150, unauthenticatedSeconds: 10, idleSeconds: 60 },

@@ -20,6 +20,7 @@ export const PATH_MAX_CHARS = 128;
 export const PROFILES_MAX = 64;
 export const USERS_MAX = 64;
 export const MORE_PORTS_MAX = 8;
+export const HOST_NAMES_MAX = 16;
 /** RFC 2435 section 3.1.5 counts width and height in units of 8 pixels, in 8 bits. */
 export const RTP_JPEG_MAX_PIXELS = 2_040;
 export const RTP_JPEG_UNIT_PIXELS = 8;
@@ -172,6 +173,20 @@ const http = keys(
         MORE_PORTS_MAX,
         "a list of whole numbers from 1 to 65535",
         "Further ports that serve the same, such as 8090, where clients set up for an older server look for the front camera.",
+      ),
+      [],
+    ),
+    hostNames: v.optional(
+      listOf(
+        text(
+          /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})$/,
+          "a host name of 1 to 253 letters, digits, `.`, `_` and `-`",
+          "One name.",
+        ),
+        HOST_NAMES_MAX,
+        "a list of host names",
+        "Names under which the server may be asked for, such as `camera.lan`, beside its addresses and `localhost`. Requests " +
+          "for any other name are refused: it might be another site's, made to point here (DNS rebinding).",
       ),
       [],
     ),

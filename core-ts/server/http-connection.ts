@@ -3,6 +3,7 @@
  */
 import type { Endpoint, HostEvent } from "../../bindings/contract/events.ts";
 import { Code, type OutletStats } from "../../bindings/contract/host.ts";
+import type { Role } from "../auth/users.ts";
 import { utf8Bytes } from "../bytes/text.ts";
 import { ProtocolFault } from "../errors.ts";
 import { streamHead } from "../http/multipart.ts";
@@ -10,6 +11,7 @@ import { type HttpInput, HttpParser, type HttpRequest } from "../http/request-pa
 import { CONTINUE, formatHead, formatHttpResponse, type HttpHeaders } from "../http/response.ts";
 import type { Timer } from "../time/timer-queue.ts";
 import { MICROS_PER_SECOND, type Micros, seconds } from "../time/units.ts";
+import { ApiFault, faultBody } from "./api/api-fault.ts";
 import type { ServerContext } from "./context.ts";
 import type { Picture } from "./mjpeg-feed.ts";
 import type { StreamProfile } from "./profiles.ts";
@@ -36,6 +38,8 @@ export class HttpExchange {
   readonly connection: HttpConnection;
   /** Who has logged in with this request. */
   user: string | undefined;
+  /** What that login may do; everybody may everything when logins are switched off. */
+  role: Role | undefined;
   #cancel: (() => void) | undefined;
   #answered = false;
 
@@ -67,9 +71,9 @@ export class HttpExchange {
     this.connection.finishExchange(this, keepAlive, status);
   }
 
-  /** Answers with a plain text of one line. */
-  replyText(status: number, text: string, headers: HttpHeaders = []): void {
-    this.reply(status, [["Content-Type", "text/plain; charset=utf-8"], ...headers], `${text}\n`);
+  /** Answers with a fault of the peer's, as JSON whatever was asked for. */
+  replyFault(fault: ProtocolFault): void {
+    this.replyJson(fault.status, faultBody(fault), fault instanceof ApiFault ? fault.headers : []);
   }
 
   replyJson(status: number, json: string, headers: HttpHeaders = []): void {
@@ -119,7 +123,7 @@ export class HttpExchange {
       step();
     } catch (error) {
       if (!(error instanceof ProtocolFault)) throw error;
-      this.replyText(error.status, error.message);
+      this.replyFault(error);
     }
   }
 
@@ -314,9 +318,9 @@ export class HttpConnection implements HandleOwner {
     const headers: HttpHeaders = [
       ["Server", this.context.serverName],
       ...COMMON_HEADERS,
-      ["Content-Type", "text/plain; charset=utf-8"],
+      ["Content-Type", "application/json"],
     ];
-    this.send(formatHttpResponse({ status: fault.status, headers, keepAlive: false, body: `${fault.message}\n` }));
+    this.send(formatHttpResponse({ status: fault.status, headers, keepAlive: false, body: faultBody(fault) }));
     this.close(true, fault.code);
   }
 

@@ -86,7 +86,7 @@ test("an engine with ES2023 and host alone runs the server as far as a first pic
   expect(played).toContain("\r\n\r\n$\0");
 
   const browser = host.connect(host.readyInfo!.httpPort);
-  browser.send("GET /Back/snapshot.jpg HTTP/1.1\r\nHost: camera\r\n\r\n");
+  browser.send("GET /Back/snapshot.jpg HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
   host.advance(core, 500_000);
   expect(browser.text()).toMatch(/^HTTP\/1\.1 200 /);
 });

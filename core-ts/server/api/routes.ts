@@ -1,0 +1,9 @@
+/**
+ * Every HTTP route there is. Row 3.
+ */
+import { pageRoutes } from "./page-routes.ts";
+import type { Route } from "./route.ts";
+import { statusRoutes } from "./status-routes.ts";
+import { streamRoutes } from "./stream-routes.ts";
+
+export const ROUTES: readonly Route[] = [...pageRoutes, ...streamRoutes, ...statusRoutes];
