@@ -1,0 +1,125 @@
+package dev.porthole.host.contract
+
+import dev.porthole.host.cameras.EncoderSpec
+import dev.porthole.host.cameras.Rotation
+import dev.porthole.host.cameras.VideoCodec
+import dev.porthole.host.json.Json
+import dev.porthole.host.json.JsonFault
+import dev.porthole.host.json.JsonObject
+
+// The JSON specs of opens, typed. Each `parse` throws JsonFault, which the verb answers with INVALID.
+
+private val PORT = 0..65_535
+private val COUNT = 1..Int.MAX_VALUE
+
+internal class ListenSpec(
+    val address: String,
+    val port: Int,
+    val tls: Boolean,
+) {
+    companion object {
+        fun parse(text: String): ListenSpec =
+            Json.parseObject(text).let { ListenSpec(it.string("address"), it.int("port", PORT), it.has("tls")) }
+    }
+}
+
+internal class ConnectSpec(
+    val host: String,
+    val port: Int,
+    val tls: Boolean,
+    val timeoutMs: Int,
+) {
+    companion object {
+        fun parse(text: String): ConnectSpec =
+            Json.parseObject(text).let {
+                ConnectSpec(it.string("host"), it.int("port", 1..65_535), it.has("tls"), it.int("timeoutMs", 1..60_000))
+            }
+    }
+}
+
+internal class UdpSpec(
+    val address: String,
+    val port: Int,
+    val reuse: Boolean,
+    val group: String?,
+    val networkInterface: String?,
+    val ttl: Int?,
+) {
+    companion object {
+        fun parse(text: String): UdpSpec =
+            Json.parseObject(text).let {
+                UdpSpec(
+                    address = it.string("address"),
+                    port = it.int("port", PORT),
+                    reuse = it.boolean("reuse", false),
+                    group = it.stringOrNull("group"),
+                    networkInterface = it.stringOrNull("interface"),
+                    ttl = it.intOrNull("ttl", 0..255),
+                )
+            }
+    }
+}
+
+internal enum class Overflow { SKIP_TO_KEY, LATEST_ONLY }
+
+internal class OutletSpec(
+    val connection: Int?,
+    val udp: Int?,
+    val file: Int?,
+    val maxBytes: Int,
+    val maxAgeUs: Long,
+    val overflow: Overflow,
+) {
+    companion object {
+        fun parse(text: String): OutletSpec {
+            val json = Json.parseObject(text)
+            val spec =
+                OutletSpec(
+                    connection = json.intOrNull("connection", COUNT),
+                    udp = json.intOrNull("udp", COUNT),
+                    file = json.intOrNull("file", COUNT),
+                    maxBytes = json.int("maxBytes", COUNT),
+                    maxAgeUs = json.int("maxAgeMs", COUNT) * 1000L,
+                    overflow =
+                        when (json.string("overflow")) {
+                            "skip-to-key" -> Overflow.SKIP_TO_KEY
+                            "latest-only" -> Overflow.LATEST_ONLY
+                            else -> throw JsonFault("\"overflow\" must be skip-to-key or latest-only")
+                        },
+                )
+            if (listOfNotNull(spec.connection, spec.udp, spec.file).size != 1) {
+                throw JsonFault("exactly one of \"connection\", \"udp\" and \"file\"")
+            }
+            return spec
+        }
+    }
+}
+
+internal fun parseEncoderSpec(text: String): EncoderSpec {
+    val json = Json.parseObject(text)
+    return EncoderSpec(
+        camera = json.string("camera"),
+        codec =
+            when (json.string("codec")) {
+                "h264" -> VideoCodec.H264
+                "jpeg" -> VideoCodec.JPEG
+                else -> throw JsonFault("\"codec\" must be h264 or jpeg")
+            },
+        width = json.int("width", 1..16_384),
+        height = json.int("height", 1..16_384),
+        fps = json.double("fps"),
+        bitrate = json.intOrNull("bitrate", COUNT),
+        keyIntervalMs = json.intOrNull("keyIntervalMs", COUNT),
+        quality = json.intOrNull("quality", 1..100),
+        rotation = parseRotation(json),
+        mirror = json.boolean("mirror", false),
+    )
+}
+
+internal fun parseRotation(json: JsonObject): Rotation =
+    when (val value = json.raw("rotation")) {
+        "auto" -> Rotation.AUTO
+        is Number -> Rotation.entries.firstOrNull { it.degrees == value.toInt() } ?: throw JsonFault("bad \"rotation\"")
+        null -> Rotation.NONE
+        else -> throw JsonFault("\"rotation\" must be auto, 0, 90, 180 or 270")
+    }
