@@ -24,7 +24,6 @@ export const CLIENTS = JSON.parse(readFileSync(new URL("../test/interop/clients.
  * @param {Client} client
  */
 export function isPresent(client) {
-  // Chromium and VLC print their version as root too; they only refuse to show anything.
   const options = { cwd: ROOT, stdio: /** @type {const} */ ("ignore"), timeout: 30_000 };
   return client.probes.every(([program = "", ...args]) => spawnSync(program, args, options).status === 0);
 }
