@@ -10,8 +10,6 @@ const START_CODE = Buffer.of(0, 0, 1);
 const SLICE = 1;
 const PARTITION_A = 2;
 const IDR_SLICE = 5;
-const END_OF_SEQUENCE = 10;
-const END_OF_STREAM = 11;
 
 /** Bytes `start` … `end` of the stream, the first start code included. */
 export type AccessUnit = { readonly start: number; readonly end: number };
@@ -20,7 +18,6 @@ export function splitAccessUnits(stream: Buffer): AccessUnit[] {
   const units: AccessUnit[] = [];
   let start = -1;
   let hasSlice = false;
-  let ended = false;
   for (let code = stream.indexOf(START_CODE); code >= 0; code = stream.indexOf(START_CODE, code + 3)) {
     const nal = code + 3;
     if (nal >= stream.length) break;
@@ -32,14 +29,12 @@ export function splitAccessUnits(stream: Buffer): AccessUnit[] {
     const slice = type === SLICE || type === PARTITION_A || type === IDR_SLICE;
     const firstSlice = slice && nal + 1 < stream.length && (stream[nal + 1]! & 0x80) !== 0;
     const opens = firstSlice || (type >= 6 && type <= 9) || (type >= 14 && type <= 18);
-    if (hasSlice && (ended || opens)) {
+    if (hasSlice && opens) {
       units.push({ start, end: codeStart });
       start = codeStart;
       hasSlice = false;
-      ended = false;
     }
     if (slice) hasSlice = true;
-    if (type === END_OF_SEQUENCE || type === END_OF_STREAM) ended = true;
   }
   // What follows the last slice without a picture of its own is no access unit.
   if (hasSlice) units.push({ start, end: stream.length });

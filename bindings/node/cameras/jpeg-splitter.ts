@@ -91,7 +91,9 @@ export class JpegSplitter {
       return true;
     }
     if (this.#at + 3 >= bytes.length) return false;
-    const end = this.#at + 2 + bytes.readUInt16BE(this.#at + 2);
+    const length = bytes.readUInt16BE(this.#at + 2);
+    if (length < 2) throw new CameraFault("not a JPEG image, or a damaged one");
+    const end = this.#at + 2 + length;
     if (end > bytes.length) return false;
     this.#at = end;
     if (code === SOS) this.#where = "scan";

@@ -52,7 +52,9 @@ test("Timers that are always late delay slots, but neither their times nor the s
 test("A timer that fires early is set again", () => {
   const time = new FakeTime();
   const slots: number[] = [];
-  const early = { after: (delayMs: number, callback: () => void) => time.after(delayMs > 1 ? delayMs - 1 : delayMs, callback) };
+  const early = {
+    after: (delayMs: number, callback: () => void) => time.after(delayMs > 1 ? delayMs - 1 : delayMs, callback),
+  };
   new Pacer({ fps: 25, nowUs: time.nowUs, timers: early, onSlot: (slot) => slots.push(slot) });
   time.advance(39_500);
   expect(slots).toEqual([0]);

@@ -8,8 +8,8 @@
 import { MICROS_PER_MILLI, MICROS_PER_SECOND } from "../../../core-ts/time/units.ts";
 import type { Timers } from "./timers.ts";
 
-/** Most slots handed out in one go. Below the host's bound of waiting frames, past which it drops through a key frame. */
-export const CATCH_UP_MAX_SLOTS = 6;
+/** Most slots handed out in one go: with one that waits already, what the host lets wait (`FRAMES_WAITING_MAX`). */
+export const CATCH_UP_MAX_SLOTS = 7;
 /** Older slots are skipped: the host would not wait for them either. */
 export const CATCH_UP_MAX_US = 250_000;
 
@@ -59,7 +59,7 @@ export class Pacer {
   #run(): void {
     const nowUs = this.#options.nowUs();
     const due = this.#due(nowUs);
-    if (due - this.#next >= CATCH_UP_MAX_SLOTS || nowUs - this.#timeOf(this.#next) > CATCH_UP_MAX_US) {
+    if (due - this.#next + 1 > CATCH_UP_MAX_SLOTS || nowUs - this.#timeOf(this.#next) > CATCH_UP_MAX_US) {
       this.#next = Math.max(this.#next, due);
     }
     while (this.#next <= due && !this.#closed) {

@@ -44,7 +44,7 @@ export function createCamera(name: string, spec: string): CameraSource {
 }
 
 /** `PATH[@FPS][?exact]`, read from the end: the path itself may hold both signs. */
-function parseClipSpec(
+export function parseClipSpec(
   text: string,
   fault: (message: string) => never,
 ): { path: string; exact: boolean; fps?: number } {

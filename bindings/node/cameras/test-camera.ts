@@ -99,12 +99,10 @@ export class TestCamera implements CameraSource {
 
   #h264(fps: number, bitrate: number = DEFAULT_BITRATE): Playlist {
     const index = this.#index();
-    const renditions = index.cameras[this.#camera]!.h264.map(({ file, bitrate }) => ({
-      clip: this.#load(file),
-      bitrate: (bitrate * fps) / index.fps,
-    }));
+    const renditions = index.cameras[this.#camera]!.h264;
+    const playedBitrate = (rendition: { bitrate: number }): number => (rendition.bitrate * fps) / index.fps;
     const choose = (wanted: number): Clip =>
-      (renditions.find(({ bitrate }) => bitrate <= wanted) ?? renditions.at(-1)!).clip;
+      this.#load((renditions.find((rendition) => playedBitrate(rendition) <= wanted) ?? renditions.at(-1)!).file);
     const chain = new FrameChain(choose(bitrate));
     return {
       next: () => chain.next(),
@@ -115,9 +113,10 @@ export class TestCamera implements CameraSource {
 
   #jpeg(fps: number, quality: number = DEFAULT_QUALITY): Playlist {
     const index = this.#index();
-    const sets = index.cameras[this.#camera]!.jpeg.map(({ file, quality }) => ({ clip: this.#load(file), quality }));
+    const sets = index.cameras[this.#camera]!.jpeg;
+    const off = (set: { quality: number }, wanted: number): number => Math.abs(set.quality - wanted);
     const choose = (wanted: number): Clip =>
-      sets.reduce((best, set) => (Math.abs(set.quality - wanted) < Math.abs(best.quality - wanted) ? set : best)).clip;
+      this.#load(sets.reduce((best, set) => (off(set, wanted) < off(best, wanted) ? set : best)).file);
     let clip = choose(quality);
     return {
       // The little more keeps a whole number that division left just below from falling back to the picture before.
