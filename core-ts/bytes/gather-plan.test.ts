@@ -58,6 +58,18 @@ describe("Gather plan", () => {
   });
 
   it("grows without losing what it holds, however little was asked for", () => {
+    const plan = new GatherPlan();
+    let expected = "";
+    for (let i = 0; i < 1000; i++) {
+      plan.slice(i, 1);
+      plan.literalBytes([i]);
+      expected += `02${i.toString(16).padStart(8, "0")}00000001` + `010001${(i & 0xff).toString(16).padStart(2, "0")}`;
+    }
+    expect(plan.bytes.length).toBe(16_384);
+    expect(written(plan)).toBe(expected);
+  });
+
+  it("holds any mix of ops, in whatever buffer it began", () => {
     const op = fc.oneof(
       fc.record({ kind: fc.constant("literal" as const), bytes: fc.uint8Array({ maxLength: 700 }) }),
       fc.record({ kind: fc.constant("slice" as const), offset: fc.nat(), length: fc.nat() }),

@@ -82,7 +82,7 @@ export function parseJpegHeader(head: string): JpegInfo | JpegRefusal {
   }
   /** Offset of each quantization table's 64 bytes by destination; -1 when it has 16-bit elements. */
   const quantization: (number | undefined)[] = [];
-  /** Which Huffman destinations hold something else than annex K's table; an undefined destination is the standard one. */
+  /** Huffman destinations that hold another table than annex K's; one that is never defined counts as annex K's. */
   const foreignHuffman = new Set<number>();
   let components: readonly Component[] | undefined;
   let width = 0;

@@ -156,9 +156,9 @@ const blocks = fc.array(
     lastSenderReport: uint32,
     delaySinceLastSenderReport: uint32,
   }),
-  { maxLength: 31 },
+  { maxLength: 31, size: "max" },
 );
-const text = fc.string({ unit: "binary", maxLength: 60 });
+const text = fc.string({ unit: "binary", maxLength: 60, size: "max" });
 const anyPacket: fc.Arbitrary<SentRtcpPacket> = fc.oneof(
   fc.record({
     type: fc.constant("sender-report" as const),
@@ -176,7 +176,7 @@ const anyPacket: fc.Arbitrary<SentRtcpPacket> = fc.oneof(
   }),
   fc.record({
     type: fc.constant("goodbye" as const),
-    ssrcs: fc.array(uint32, { maxLength: 31 }),
+    ssrcs: fc.array(uint32, { maxLength: 31, size: "max" }),
     reason: fc.option(text, { nil: undefined }),
   }),
 );

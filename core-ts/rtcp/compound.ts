@@ -1,8 +1,8 @@
 /**
  * Compound RTCP packets (RFC 3550 section 6.1): several packets end to end in one datagram or interleaved block. Row 1.
  *
- * Written as the section wants it: a report first, then the source description. Read as receivers come: any order, also a
- * single packet (RFC 5506), and kinds that nobody here needs are passed over.
+ * Written as the section wants it: a report first, then the source description. Read as receivers come: any order, also
+ * a single packet (RFC 5506), and kinds that nobody here needs are passed over.
  */
 import { decodeFeedback, type FullIntraRequest, type OtherFeedback, type PictureLoss } from "./feedback.ts";
 import { decodeGoodbye, encodeGoodbye, type Goodbye, goodbyeBytes } from "./goodbye.ts";

@@ -209,7 +209,7 @@ const anyNal = fc
   .tuple(fc.constantFrom(0x41, 0x01, 0x65, 0x25, 0x06, 0x67, 0x27, 0x68, 0x09, 0x0c), fc.integer({ min: 1, max: 400 }))
   .map(([header, length]) => nal(header, length));
 const anyFrame = fc.record({
-  nals: fc.array(anyNal, { maxLength: 8 }),
+  nals: fc.array(anyNal, { maxLength: 8, size: "max" }),
   sets: fc.subarray([SPS, PPS, nal(0x67, 90), nal(0x68, 150)]),
   maxPayload: fc.integer({ min: 8, max: 120 }),
   sequence: fc.nat(0xffff),

@@ -221,8 +221,8 @@ export class H264Packetizer {
 }
 
 /**
- * The unit's type when it is to be sent, else 0. Types past 23 mean aggregates and fragments in RTP and don't occur in a
- * byte stream; delimiter, ends of sequence and stream, and filler (9 to 12) tell a receiver nothing.
+ * The unit's type when it is to be sent, else 0. Types past 23 mean aggregates and fragments in RTP and don't occur in
+ * a byte stream; delimiter, ends of sequence and stream, and filler (9 to 12) tell a receiver nothing.
  */
 function sentType(unit: PayloadUnit): number {
   if (unit.length === 0 || unit.head.length === 0) return 0;

@@ -14,7 +14,7 @@
  *     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *     |              quantization tables, then the scan               |
  *
- * Only the scan travels: no JPEG header, no EOI. The tables are the picture's own, in band with every picture (Q = 255),
+ * Only the scan travels: no JPEG header, no EOI. The tables are the picture's own, in band with every picture (Q 255),
  * because an encoder's tables seldom are the ones that Q = 1 … 99 stand for.
  */
 import type { GatherPlan } from "../bytes/gather-plan.ts";

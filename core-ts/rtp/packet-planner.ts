@@ -8,8 +8,8 @@
  *     02 | offset u32 | length u32                                                     slice
  *     03                                                                               boundary
  *
- * This is the hot path: some 15 packets a frame, and a byte stored costs about 25 ns in QuickJS. So the bytes go straight
- * into the plan's buffer, and the packets of a fragmented unit are copies of the one before with the few bytes patched
+ * This is the hot path: some 15 packets a frame, and a byte stored costs about 25 ns in QuickJS. So the bytes go
+ * straight into the plan's buffer, and the packets of a fragmented unit are copies of the one before with the few bytes patched
  * that differ.
  */
 import { type GatherPlan, PLAN_BOUNDARY, PLAN_LITERAL, PLAN_SLICE } from "../bytes/gather-plan.ts";

@@ -38,7 +38,7 @@ const TIMESTAMP_AT = SEQUENCE_AT + 2;
 const SSRC_AT = TIMESTAMP_AT + 4;
 const EXTENSION_HEADER_BYTES = 4;
 
-/** The header of a packet given as host text; undefined when it isn't RTP, as the packets that open NAT ports are not. */
+/** The header of a packet given as host text; undefined when it isn't RTP, as packets that open NAT ports are not. */
 export function decodeRtpHeader(packet: string): RtpHeader | undefined {
   if (packet.length < RTP_HEADER_BYTES) return undefined;
   const first = byteAt(packet, 0);

@@ -66,7 +66,7 @@ export function deinterleave(bytes: Uint8Array): InterleavedPacket[] {
 
 export type ReceivedPacket = RtpHeader & { readonly payload: Uint8Array };
 
-/** Decodes the packets of one frame and checks their headers: one source, one time, rising numbers, a marker at the end. */
+/** Decodes one frame's packets and checks their headers: one source, one time, rising numbers, a marker at the end. */
 export function receiveFrame(packets: readonly Uint8Array[]): ReceivedPacket[] {
   const received = packets.map((packet) => {
     const header = decodeRtpHeader(textOfBytes(packet));

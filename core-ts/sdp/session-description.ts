@@ -1,8 +1,8 @@
 /**
  * Session description (RFC 8866) as the answer to DESCRIBE (RFC 2326 appendix C). Row 1.
  *
- * Written for readers that take lines apart by hand: CRLF ends every line, the fields stand in the specification's order,
- * `a=control` is `*` for the session and relative for each track, so that the client's own URL leads back here.
+ * Written for readers that take lines apart by hand: CRLF ends every line, the fields stand in the specification's
+ * order, `a=control` is `*` for the session and relative for each track, so that the client's own URL leads back here.
  *
  * There is no `a=recvonly` or `a=sendonly`: both sides of a description read it differently, and ONVIF clients take
  * `sendonly` for a back channel.
@@ -85,8 +85,8 @@ const NAL_PPS = 8;
 
 /**
  * H.264's format parameters (RFC 6184 section 8.2.1).
- * @param sets SPS and PPS NAL units as host text, without start codes; other units are left out. Without any there is no
- *   `sprop-parameter-sets` at all: an empty one crashes players.
+ * @param sets SPS and PPS NAL units as host text, without start codes; other units are left out. Without any there is
+ *   no `sprop-parameter-sets` at all: an empty one crashes players.
  * @param profileLevelId six hex digits of the SPS.
  */
 export function h264Fmtp(sets: readonly string[], profileLevelId: string): string {
