@@ -9,8 +9,8 @@
  *     03                                                                               boundary
  *
  * This is the hot path: some 15 packets a frame, and a byte stored costs about 25 ns in QuickJS. So the bytes go
- * straight into the plan's buffer, and the packets of a fragmented unit are copies of the one before with the few bytes patched
- * that differ.
+ * straight into the plan's buffer, and the packets of a fragmented unit are copies of the one before with the few bytes
+ * patched that differ.
  */
 import { type GatherPlan, PLAN_BOUNDARY, PLAN_LITERAL, PLAN_SLICE } from "../bytes/gather-plan.ts";
 import { MAX_PAYLOAD_LIMIT } from "./payload-unit.ts";
