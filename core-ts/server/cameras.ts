@@ -11,6 +11,8 @@ export type CameraState = Pick<CameraInfo, "state" | "reason" | "fix">;
 export class Cameras {
   readonly #runtime: Runtime;
   #config: Config["cameras"];
+  /** Those that a command keeps shut. */
+  readonly #stopped = new Set<string>();
   #infos = new Map<string, CameraInfo>();
 
   constructor(runtime: Runtime, config: Config["cameras"]) {
@@ -29,6 +31,17 @@ export class Cameras {
     this.#infos = new Map(list.map((info) => [info.name, info]));
   }
 
+  /** Keeps a camera shut until {@link start} or the server's end. @returns false when it was so already. */
+  stop(name: string): boolean {
+    if (this.#stopped.has(name)) return false;
+    this.#stopped.add(name);
+    return true;
+  }
+
+  start(name: string): boolean {
+    return this.#stopped.delete(name);
+  }
+
   infoOf(name: string): CameraInfo | undefined {
     return this.#infos.get(name);
   }
@@ -45,6 +58,9 @@ export class Cameras {
         reason: "switched off by the configuration",
         fix: `set cameras.${name}.enabled to true`,
       };
+    }
+    if (this.#stopped.has(name)) {
+      return { state: "disabled", reason: "stopped by command", fix: "POST /api/commands/start-camera" };
     }
     const info = this.#infos.get(name);
     if (info === undefined) return { state: "error", reason: `this device has no camera named ${name}` };

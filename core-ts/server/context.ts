@@ -4,7 +4,9 @@
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { Config } from "../config/config.ts";
 import type { Admission } from "./admission.ts";
+import type { EventReaders } from "./api/event-readers.ts";
 import type { Cameras } from "./cameras.ts";
+import type { MjpegServer } from "./mjpeg-server.ts";
 import type { StreamProfiles } from "./profiles.ts";
 import type { RtspSession } from "./rtsp-session.ts";
 import type { Runtime } from "./runtime.ts";
@@ -16,6 +18,8 @@ export interface ServerContext {
   readonly profiles: StreamProfiles;
   readonly viewers: Viewers;
   readonly admission: Admission;
+  readonly mjpegServer: MjpegServer;
+  readonly eventReaders: EventReaders;
   /** Live sessions by id. */
   readonly sessions: Map<string, RtspSession>;
   /** The configuration in force; replaced as a whole by a reload. */
@@ -27,6 +31,8 @@ export interface ServerContext {
   readonly serverName: string;
   /** The port in use, which differs from the configured one when that is 0. */
   readonly rtspPort: number;
+  /** Ends the server with the wish to be started again, once answers on their way have left. Twice is once. */
+  restart(): void;
   /** JSON of `/api/status`. */
   status(): string;
 }

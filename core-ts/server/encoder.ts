@@ -13,14 +13,14 @@ import { Code, type EncoderSpec } from "../../bindings/contract/host.ts";
 import { KeyFrameLimiter } from "../stream/key-frame-limiter.ts";
 import { RateMeter } from "../stream/rate-meter.ts";
 import type { Timer } from "../time/timer-queue.ts";
-import { type Micros, seconds } from "../time/units.ts";
+import { type BitsPerSecond, type Micros, seconds } from "../time/units.ts";
 import { type Cameras, describeState } from "./cameras.ts";
 import type { HandleOwner, Runtime } from "./runtime.ts";
 
 /** First pause before a failed encoder is opened again; it doubles up to the greatest. */
 export const REOPEN_FIRST_US: Micros = seconds(1);
 export const REOPEN_MAX_US: Micros = seconds(30);
-/** An encoder that ran this long has recovered: the next pause is the first again. */
+/** An encoder that gave pictures for this long has recovered: the next pause is the first again. */
 export const REOPEN_FORGIVEN_US: Micros = seconds(30);
 
 export type EncoderFormat = Omit<Extract<HostEvent, { type: "format" }>, "type" | "handle">;
@@ -37,9 +37,9 @@ export interface FrameConsumer {
 }
 
 export class Encoder implements HandleOwner {
-  /** For logs and the status: `/live/back`, or `back 1280x720 jpeg`. */
+  /** For logs and the status: `h264 /live/back`, or `jpeg back 1280x720`. */
   readonly label: string;
-  readonly spec: EncoderSpec;
+  #spec: EncoderSpec;
   readonly #runtime: Runtime;
   readonly #cameras: Cameras;
   readonly #lingerUs: Micros;
@@ -49,6 +49,7 @@ export class Encoder implements HandleOwner {
   readonly #waiters = new Set<FormatWaiter>();
   #handle = 0;
   #users = 0;
+  #keptOpen = false;
   #state: EncoderState = "idle";
   #reason = "";
   #format: EncoderFormat | undefined;
@@ -56,7 +57,8 @@ export class Encoder implements HandleOwner {
   #reopenTimer: Timer | undefined;
   #keyTimer: Timer | undefined;
   #reopenPauseUs = REOPEN_FIRST_US;
-  #openedUs: Micros = 0;
+  /** When the open handle gave its first picture; undefined before. */
+  #runningSinceUs: Micros | undefined;
   #opened = 0;
   #frames = 0;
   #bytes = 0;
@@ -66,7 +68,7 @@ export class Encoder implements HandleOwner {
     this.#runtime = runtime;
     this.#cameras = cameras;
     this.label = label;
-    this.spec = spec;
+    this.#spec = spec;
     this.#lingerUs = lingerUs;
   }
 
@@ -77,6 +79,11 @@ export class Encoder implements HandleOwner {
   removeConsumer(consumer: FrameConsumer): void {
     const at = this.#consumers.indexOf(consumer);
     if (at >= 0) this.#consumers.splice(at, 1);
+  }
+
+  /** As it runs or would run: what commands have changed included. */
+  get spec(): EncoderSpec {
+    return this.#spec;
   }
 
   get state(): EncoderState {
@@ -113,6 +120,14 @@ export class Encoder implements HandleOwner {
       hostDropped: this.#hostDropped,
       opened: this.#opened,
     };
+  }
+
+  /** `cameras.<name>.alwaysOn`: the encoder counts one user more, who never leaves of his own. */
+  keepOpen(on: boolean): void {
+    if (on === this.#keptOpen) return;
+    this.#keptOpen = on;
+    if (on) this.acquire();
+    else this.release();
   }
 
   /** Counts a user in, and opens the encoder for the first. Every call needs one {@link release}. */
@@ -173,6 +188,33 @@ export class Encoder implements HandleOwner {
     }
   }
 
+  /**
+   * Aims at another bit rate, at once and whenever it is opened again.
+   * @returns OK, or the host's refusal, and then nothing has changed.
+   */
+  setBitrate(bitrate: BitsPerSecond): number {
+    return this.#set({ ...this.#spec, bitrate }, (handle) => this.#runtime.host.encoderSetBitrate(handle, bitrate));
+  }
+
+  /** JPEG quality, 1 … 100, as {@link setBitrate}. */
+  setQuality(quality: number): number {
+    return this.#set({ ...this.#spec, quality }, (handle) => this.#runtime.host.encoderSetQuality(handle, quality));
+  }
+
+  /** Goes on with another camera: whoever uses it keeps waiting, and the first frame is a key frame. */
+  switchCamera(camera: string): void {
+    if (camera === this.#spec.camera) return;
+    const inUse = this.#users > 0;
+    this.#close("the camera is switched");
+    this.#spec = { ...this.#spec, camera };
+    if (inUse) this.#open();
+  }
+
+  /** The camera may not be used any more. With users it is tried again, as after every failure. */
+  onCameraStopped(reason: string): void {
+    if (this.#state === "starting" || this.#state === "running") this.#fail(reason);
+  }
+
   /** The camera's state changed for the better: try at once instead of at the end of the pause. */
   retryNow(): void {
     if (this.#state !== "failed" || this.#users === 0) return;
@@ -180,9 +222,10 @@ export class Encoder implements HandleOwner {
     this.#open();
   }
 
-  /** Ends the encoder for good; consumers hear that it failed. */
+  /** Ends the encoder for good; consumers and those who wait hear that it failed. */
   shutDown(reason: string): void {
     this.#close();
+    this.#settleWaiters({ failed: reason });
     for (const consumer of this.#consumers) consumer.onFailed?.(reason);
   }
 
@@ -208,6 +251,7 @@ export class Encoder implements HandleOwner {
 
   #onFrame(frame: FrameEvent): void {
     this.#state = "running";
+    this.#runningSinceUs ??= this.#runtime.nowUs;
     this.#frames++;
     this.#bytes += frame.length;
     this.#hostDropped += frame.dropped ?? 0;
@@ -224,10 +268,16 @@ export class Encoder implements HandleOwner {
     this.#runtime.host.encoderRequestKeyFrame(this.#handle);
   }
 
+  #set(spec: EncoderSpec, tell: (handle: number) => number): number {
+    const result = this.#handle === 0 ? Code.OK : tell(this.#handle);
+    if (result >= 0) this.#spec = spec;
+    return result;
+  }
+
   #open(): void {
-    const state = this.#cameras.stateOf(this.spec.camera);
+    const state = this.#cameras.stateOf(this.#spec.camera);
     if (state.state === "disabled") return this.#fail(describeState(state));
-    const handle = this.#runtime.host.encoderOpen(JSON.stringify(this.spec));
+    const handle = this.#runtime.host.encoderOpen(JSON.stringify(this.#spec));
     if (handle < 0) {
       const why =
         handle === Code.NOT_FOUND ? "no such camera" : handle === Code.UNSUPPORTED ? "not supported" : "refused";
@@ -237,34 +287,33 @@ export class Encoder implements HandleOwner {
     this.#runtime.own(handle, this);
     this.#state = "starting";
     this.#reason = "";
-    this.#openedUs = this.#runtime.nowUs;
     this.#opened++;
     this.#runtime.log("info", `encoder=${handle} opened for ${this.label}`);
-    this.#runtime.events.emit("stream.started", { encoder: this.label, camera: this.spec.camera });
+    this.#runtime.events.emit("stream.started", { encoder: this.label, camera: this.#spec.camera });
   }
 
-  #close(): void {
+  #close(how = "closed"): void {
     this.#closeTimer?.cancel();
     this.#reopenTimer?.cancel();
     this.#keyTimer?.cancel();
     this.#reopenPauseUs = REOPEN_FIRST_US;
-    this.#releaseHandle("closed");
+    this.#releaseHandle(how);
     this.#state = "idle";
     this.#reason = "";
   }
 
   #fail(reason: string): void {
-    if (this.#runtime.nowUs - this.#openedUs > REOPEN_FORGIVEN_US) this.#reopenPauseUs = REOPEN_FIRST_US;
+    const { nowUs } = this.#runtime;
+    if (nowUs - (this.#runningSinceUs ?? nowUs) > REOPEN_FORGIVEN_US) this.#reopenPauseUs = REOPEN_FIRST_US;
     this.#releaseHandle(`failed: ${reason}`);
     this.#state = "failed";
     this.#reason = reason;
     this.#closeTimer?.cancel();
     this.#settleWaiters({ failed: reason });
     for (const consumer of this.#consumers) consumer.onFailed?.(reason);
-    if (this.#users === 0) {
-      this.#state = "idle";
-      return;
-    }
+    // Whoever heard of it may have been the last user, or have begun anew.
+    if (this.#state !== "failed") return;
+    if (this.#users === 0) return this.#close();
     this.#reopenTimer?.cancel();
     this.#reopenTimer = this.#runtime.after(this.#reopenPauseUs, () => {
       if (this.#state === "failed" && this.#users > 0) this.#open();
@@ -274,9 +323,10 @@ export class Encoder implements HandleOwner {
 
   #releaseHandle(how: string): void {
     this.#format = undefined;
+    this.#runningSinceUs = undefined;
     if (this.#handle === 0) return;
     this.#runtime.log("info", `encoder=${this.#handle} ${how}`);
-    this.#runtime.events.emit("stream.stopped", { encoder: this.label, camera: this.spec.camera, reason: how });
+    this.#runtime.events.emit("stream.stopped", { encoder: this.label, camera: this.#spec.camera, reason: how });
     this.#runtime.disown(this.#handle);
     this.#runtime.host.encoderClose(this.#handle);
     this.#handle = 0;

@@ -110,6 +110,21 @@ export class HttpExchange {
     this.connection.stream(this, profile, this.#all([]));
   }
 
+  /**
+   * Begins an answer without end, of text that is sent as it comes; the connection serves nothing else from here.
+   * @param onEnded told once when the connection has ended. At once for HEAD.
+   * @returns what sends a piece. A reader that does not keep up (its control lane is full) is dropped.
+   */
+  replyEndless(headers: HttpHeaders, onEnded: () => void): (text: string) => void {
+    if (!this.#take()) {
+      onEnded();
+      return () => {};
+    }
+    this.connection.send(formatHead({ status: 200, headers: this.#all(headers), keepAlive: false }));
+    this.connection.sendEndlessly(this, onEnded);
+    return (text) => this.connection.send(utf8Bytes(text));
+  }
+
   /** The connection is gone: undoes what was begun for the answer. */
   abandon(): void {
     if (this.#answered) return;
@@ -122,7 +137,10 @@ export class HttpExchange {
     try {
       step();
     } catch (error) {
-      if (!(error instanceof ProtocolFault)) throw error;
+      if (!(error instanceof ProtocolFault)) {
+        this.connection.onBug();
+        throw error;
+      }
       this.replyFault(error);
     }
   }
@@ -154,11 +172,13 @@ export class HttpConnection implements HandleOwner {
   #current: HttpExchange | undefined;
   #blob: BlobInFlight | undefined;
   #stream: MjpegViewer | undefined;
+  #endless: { readonly user: string | undefined; readonly onEnded: () => void } | undefined;
   #pumping = false;
   #paused = false;
   #peerEnded = false;
   #closed = false;
   #loggedIn = false;
+  readonly #openedUs: Micros;
   #lastHeardUs: Micros;
   #lifeTimer: Timer;
 
@@ -175,6 +195,7 @@ export class HttpConnection implements HandleOwner {
     this.local = ends.local;
     this.peer = ends.peer;
     this.#onClosed = onClosed;
+    this.#openedUs = context.runtime.nowUs;
     this.#lastHeardUs = context.runtime.nowUs;
     this.#lifeTimer = context.runtime.after(seconds(1), () => this.#checkLife());
     context.runtime.own(handle, this);
@@ -193,16 +214,21 @@ export class HttpConnection implements HandleOwner {
     return this.#stream?.profile;
   }
 
-  /** Who watches the stream, if there is one and somebody had to log in. */
+  /** Who watches the stream or the events, if anybody does and had to log in. */
   get user(): string | undefined {
-    return this.#stream?.user;
+    return this.#stream?.user ?? this.#endless?.user;
+  }
+
+  /** True for an answer without end: what the peer says meanwhile is dropped, and its FIN is its leaving. */
+  get #isEndless(): boolean {
+    return this.#stream !== undefined || this.#endless !== undefined;
   }
 
   onEvent(event: HostEvent): void {
     switch (event.type) {
       case "received":
         // Whoever watches a stream has nothing more to say; what comes is dropped.
-        if (this.#stream !== undefined) break;
+        if (this.#isEndless) break;
         this.#lastHeardUs = this.context.runtime.nowUs;
         for (const input of this.#parser.feed(event.data)) this.#take(input);
         this.#pump();
@@ -212,12 +238,12 @@ export class HttpConnection implements HandleOwner {
         break;
       case "ended":
         this.#peerEnded = true;
-        if (this.#stream !== undefined) this.close(false, "the viewer has gone");
+        if (this.#isEndless) this.close(false, "the viewer has gone");
         else this.#pump();
         break;
       case "closed":
         this.log("debug", `closed by the peer reason=${event.reason}`);
-        this.#finish();
+        this.#finish(`the viewer has gone: ${event.reason}`);
         break;
       default:
         break;
@@ -251,6 +277,16 @@ export class HttpConnection implements HandleOwner {
     this.#current = undefined;
   }
 
+  sendEndlessly(exchange: HttpExchange, onEnded: () => void): void {
+    if (exchange.isHead || this.#closed) {
+      onEnded();
+      this.finishExchange(exchange, false, 200);
+      return;
+    }
+    this.#endless = { user: exchange.user, onEnded };
+    this.#current = undefined;
+  }
+
   finishExchange(exchange: HttpExchange, keepAlive: boolean, status: number): void {
     this.log(status >= 500 ? "info" : "debug", `${exchange.request.method} ${exchange.request.path} ${status}`);
     if (this.#current === exchange) this.#current = undefined;
@@ -258,21 +294,27 @@ export class HttpConnection implements HandleOwner {
     else this.#pump();
   }
 
+  onBug(): void {
+    this.close(true, "a bug of ours");
+  }
+
   /** @param afterFlush true lets answers already given leave first. */
   close(afterFlush: boolean, why: string): void {
     if (this.#closed) return;
     this.log("debug", `closing reason=${why}`);
     this.context.runtime.host.tcpClose(this.handle, afterFlush);
-    this.#finish();
+    this.#finish(why);
   }
 
-  #finish(): void {
+  #finish(why: string): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#lifeTimer.cancel();
     this.context.runtime.disown(this.handle);
-    this.#stream?.close();
+    this.#stream?.close(why);
     this.#stream = undefined;
+    this.#endless?.onEnded();
+    this.#endless = undefined;
     if (this.#blob !== undefined) this.context.runtime.host.blobRelease(this.#blob.blob);
     this.#blob = undefined;
     this.#current?.abandon();
@@ -292,7 +334,7 @@ export class HttpConnection implements HandleOwner {
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    while (this.#current === undefined && this.#stream === undefined && !this.#closed) {
+    while (this.#current === undefined && !this.#isEndless && !this.#closed) {
       const input = this.#waiting.shift();
       if (input === undefined) break;
       if (input.kind === "continue") this.send(utf8Bytes(CONTINUE));
@@ -347,16 +389,18 @@ export class HttpConnection implements HandleOwner {
       if (this.#stream.stalled) this.close(false, "the viewer takes no data");
       return;
     }
-    if (this.#current !== undefined && this.#blob === undefined) return;
+    if (this.#endless !== undefined || (this.#current !== undefined && this.#blob === undefined)) return;
     const silentUs = runtime.nowUs - this.#lastHeardUs;
-    if (!this.#loggedIn && silentUs > seconds(config.limits.unauthenticatedSeconds)) {
-      this.close(true, "no valid request in time");
+    // Counted from the beginning: a byte now and then must not keep a stranger's connection.
+    if (!this.#loggedIn && runtime.nowUs - this.#openedUs > seconds(config.limits.unauthenticatedSeconds)) {
+      this.close(true, "no login in time");
     } else if (silentUs > seconds(config.limits.idleSeconds)) this.close(this.#blob === undefined, "idle");
   }
 }
 
 /** One viewer of a multipart stream. */
 class MjpegViewer implements Viewer, HandleOwner {
+  readonly protocol = "http";
   readonly profile: StreamProfile;
   readonly #connection: HttpConnection;
   readonly user: string | undefined;
@@ -399,14 +443,18 @@ class MjpegViewer implements Viewer, HandleOwner {
     return true;
   }
 
-  close(): void {
+  endByServer(why: string): void {
+    this.#connection.close(true, why);
+  }
+
+  close(why: string): void {
     const { runtime, viewers } = this.#connection.context;
     this.profile.mjpeg?.leave(this.#outlet);
     runtime.disown(this.#outlet);
     runtime.host.outletClose(this.#outlet);
-    viewers.remove(this);
+    viewers.remove(this.#id);
     const watched = Math.floor((runtime.nowUs - this.#startedUs) / MICROS_PER_SECOND);
-    runtime.events.emit("client.left", { ...this.#identity(), reason: "closed", seconds: watched });
+    runtime.events.emit("client.left", { ...this.#identity(), reason: why, seconds: watched });
     this.profile.encoder.release();
     this.#connection.log("info", `stream ended path=${this.#path} skipped=${this.#skipped}`);
   }
@@ -431,6 +479,7 @@ class MjpegViewer implements Viewer, HandleOwner {
       userAgent: this.#userAgent ?? null,
       transport: "tcp",
       state: "playing",
+      sinceUs: this.#startedUs,
       seconds: Math.floor((nowUs - this.#startedUs) / 1_000_000),
       sentBytes: stats?.sentBytes ?? 0,
       sentFrames: stats?.sentUnits ?? 0,

@@ -9,7 +9,7 @@ import type { HandleOwner, Runtime } from "./runtime.ts";
 export type ListenerKind = "rtsp" | "http";
 type Accepted = Extract<HostEvent, { type: "accepted" }>;
 
-/** Pause before a listener that was lost while serving is opened again. */
+/** Pause before a listener that was lost while serving, or that a reload asks for in vain, is opened again. */
 export const RELISTEN_US: Micros = seconds(5);
 
 export interface ListenersOwner {
@@ -24,7 +24,7 @@ type Wanted = { readonly kind: ListenerKind; readonly address: string; readonly 
 
 interface ListenerEvents {
   up(): void;
-  lost(reason: string, wasUp: boolean): void;
+  lost(reason: string): void;
   accepted(event: Accepted): void;
 }
 
@@ -45,7 +45,7 @@ class Listener implements HandleOwner {
   open(): void {
     const { address, port } = this.wanted;
     const handle = this.#runtime.host.tcpListen(JSON.stringify({ address, port }));
-    if (handle < 0) return this.#notify.lost("refused by the host", false);
+    if (handle < 0) return this.#notify.lost("refused by the host");
     this.handle = handle;
     this.#runtime.own(handle, this);
   }
@@ -64,11 +64,10 @@ class Listener implements HandleOwner {
       this.port = event.port;
       this.#notify.up();
     } else if (event.type === "closed") {
-      const wasUp = this.port !== 0;
       this.#runtime.disown(this.handle);
       this.handle = 0;
       this.port = 0;
-      this.#notify.lost(event.reason === "failed" ? (event.detail ?? event.reason) : event.reason, wasUp);
+      this.#notify.lost(event.reason === "failed" ? (event.detail ?? event.reason) : event.reason);
     }
   }
 }
@@ -78,6 +77,8 @@ export class Listeners {
   readonly #owner: ListenersOwner;
   #listeners: Listener[] = [];
   #announced = false;
+  /** Every listener was up once: from now on a port that can't be had is no reason to end what runs. */
+  #started = false;
 
   constructor(runtime: Runtime, owner: ListenersOwner) {
     this.#runtime = runtime;
@@ -117,14 +118,14 @@ export class Listeners {
     const listener = new Listener(this.#runtime, wanted, {
       up: () => this.#announceWhenUp(),
       accepted: (event) => this.#owner.onAccepted(wanted.kind, event),
-      lost: (reason, wasUp) => this.#onLost(listener, reason, wasUp),
+      lost: (reason) => this.#onLost(listener, reason),
     });
     return listener;
   }
 
-  #onLost(listener: Listener, reason: string, wasUp: boolean): void {
+  #onLost(listener: Listener, reason: string): void {
     const message = describeLoss(listener.wanted, reason);
-    if (!wasUp && !this.#announced) return this.#owner.onListenFailed(message);
+    if (!this.#started) return this.#owner.onListenFailed(message);
     this.#runtime.log("error", message);
     this.#runtime.after(RELISTEN_US, () => {
       if (this.#listeners.includes(listener) && listener.handle === 0) listener.open();
@@ -134,6 +135,7 @@ export class Listeners {
   #announceWhenUp(): void {
     if (this.#announced || this.#listeners.some((listener) => listener.port === 0)) return;
     this.#announced = true;
+    this.#started = true;
     this.#owner.onListening();
   }
 }

@@ -26,16 +26,27 @@ export type Logins = {
   readonly generated: GeneratedLogin | undefined;
 };
 
-/** The users of a configuration; without any, the stored generated one, or a new one. */
-export function resolveLogins(runtime: Runtime, config: Config): Logins {
+/**
+ * The users of a configuration; without any, the stored generated one, or a new one.
+ * @param current users in force, of the realm given: a generated login that could not be stored lives on with them.
+ */
+export function resolveLogins(
+  runtime: Runtime,
+  config: Config,
+  current?: { readonly realm: string; readonly generated: readonly User[] },
+): Logins {
   const { realm } = config.auth;
   if (!config.auth.enabled) return { users: [], generated: undefined };
   if (config.users.length > 0) return { users: config.users.map((user) => keptOf(user, realm)), generated: undefined };
   const stored = readStored(runtime);
   if (stored?.realm === realm && stored.users.length > 0) return { users: stored.users, generated: undefined };
+  if (current?.realm === realm && current.generated.length > 0)
+    return { users: current.generated, generated: undefined };
   const generated = { name: GENERATED_USER, password: randomPassword(runtime) };
   const users = [userOf({ ...generated, role: "admin", realm })];
-  runtime.host.configWrite("state", JSON.stringify({ realm, users } satisfies StoredState));
+  const written = runtime.host.configWrite("state", JSON.stringify({ realm, users } satisfies StoredState));
+  if (written < 0)
+    runtime.log("warn", `the generated login can't be stored code=${written}: the next start makes another`);
   return { users, generated };
 }
 

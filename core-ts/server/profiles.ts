@@ -61,6 +61,10 @@ export class StreamProfiles {
       const profile = this.#build(settings, config, before.get(settings.path.toLowerCase()));
       this.#profiles.set(profile.key, profile);
     }
+    for (const encoder of this.encoders()) {
+      const camera = config.cameras[encoder.spec.camera];
+      encoder.keepOpen(camera?.alwaysOn === true && camera.enabled);
+    }
     return [...before.values()].filter((profile) => this.#profiles.get(profile.key) !== profile);
   }
 
@@ -122,8 +126,6 @@ export class StreamProfiles {
     const fingerprint = `${encoderKey} ${config.rtsp.payloadSize} ${JSON.stringify(settings)}`;
     if (before?.fingerprint === fingerprint) return before;
     const { encoder, mjpeg } = this.#encoderFor(encoderKey, identity, spec, lingerUs);
-    const alwaysOn = camera?.alwaysOn === true && camera.enabled;
-    if (alwaysOn && encoder.users === 0) encoder.acquire();
     return {
       path: settings.path,
       key: settings.path.toLowerCase(),
@@ -133,7 +135,10 @@ export class StreamProfiles {
       mjpeg,
       wallClock: this.#wallClockOf(settings.camera),
       cname: this.#cname,
-      nominalBitrate: jpeg ? settings.width * settings.height * JPEG_BITS_PER_PIXEL * spec.fps : settings.bitrate,
+      get nominalBitrate() {
+        if (jpeg) return settings.width * settings.height * JPEG_BITS_PER_PIXEL * spec.fps;
+        return encoder.spec.bitrate ?? settings.bitrate;
+      },
       fingerprint,
     };
   }

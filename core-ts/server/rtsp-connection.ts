@@ -54,7 +54,10 @@ export class RtspExchange {
     try {
       step();
     } catch (error) {
-      if (!(error instanceof ProtocolFault)) throw error;
+      if (!(error instanceof ProtocolFault)) {
+        this.connection.onBug();
+        throw error;
+      }
       this.connection.log("info", `${this.request.method} refused code=${error.code}: ${error.message}`);
       this.reply(error.status);
       if (error.fatal) this.connection.close(true, error.code);
@@ -88,6 +91,7 @@ export class RtspConnection implements HandleOwner, InterleavedCarrier {
   #outlet = 0;
   #outletUsers = 0;
   #loggedIn = false;
+  readonly #openedUs: Micros;
   #lastHeardUs: Micros;
   #lifeTimer: Timer;
 
@@ -104,6 +108,7 @@ export class RtspConnection implements HandleOwner, InterleavedCarrier {
     this.local = ends.local;
     this.peer = ends.peer;
     this.#onClosed = onClosed;
+    this.#openedUs = context.runtime.nowUs;
     this.#lastHeardUs = context.runtime.nowUs;
     this.#lifeTimer = context.runtime.after(seconds(1), () => this.#checkLife());
     context.runtime.own(handle, this);
@@ -191,6 +196,10 @@ export class RtspConnection implements HandleOwner, InterleavedCarrier {
 
   onSessionEnded(afterFlush: boolean): void {
     this.close(afterFlush, "its session ended");
+  }
+
+  onBug(): void {
+    this.close(true, "a bug of ours");
   }
 
   /** @param afterFlush true lets replies already given leave first. */
@@ -284,8 +293,9 @@ export class RtspConnection implements HandleOwner, InterleavedCarrier {
     if (this.sessions.size > 0) return;
     const silentUs = runtime.nowUs - this.#lastHeardUs;
     if (this.#current !== undefined) return;
-    if (!this.#loggedIn && silentUs > seconds(config.limits.unauthenticatedSeconds)) {
-      this.close(true, "no valid request in time");
+    // Counted from the beginning: a byte now and then must not keep a stranger's connection.
+    if (!this.#loggedIn && runtime.nowUs - this.#openedUs > seconds(config.limits.unauthenticatedSeconds)) {
+      this.close(true, "no login in time");
     } else if (silentUs > seconds(config.limits.idleSeconds)) this.close(true, "idle");
   }
 }

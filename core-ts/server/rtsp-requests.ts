@@ -199,7 +199,8 @@ function answerDescribe(exchange: RtspExchange, target: RtspTarget): void {
 /** 503 with the camera's state: the server is up, the picture isn't. */
 function answerUnavailable(exchange: RtspExchange, profile: StreamProfile, why: string): void {
   const { context } = exchange.connection;
-  const state = context.cameras.stateOf(profile.settings.camera);
+  const { camera } = profile.encoder.spec;
+  const state = context.cameras.stateOf(camera);
   const fix = state.fix === undefined ? "" : `fix: ${state.fix}\r\n`;
   exchange.connection.log("warn", `${profile.path} unavailable: ${why}`);
   exchange.reply(
@@ -209,7 +210,7 @@ function answerUnavailable(exchange: RtspExchange, profile: StreamProfile, why: 
       ["X-Camera-State", oneLine(describeState(state))],
       ["Content-Type", "text/plain"],
     ],
-    `camera ${profile.settings.camera}: ${oneLine(describeState(state))}\r\nstream ${profile.path}: ${oneLine(why)}\r\n${fix}`,
+    `camera ${camera}: ${oneLine(describeState(state))}\r\nstream ${profile.path}: ${oneLine(why)}\r\n${fix}`,
   );
 }
 
@@ -262,7 +263,6 @@ function describe(exchange: RtspExchange, profile: StreamProfile, format: Encode
 
 function answerSetup(exchange: RtspExchange, target: RtspTarget): void {
   const { connection } = exchange;
-  const { context } = connection;
   const header = exchange.request.headers.get("Transport");
   if (header === undefined) throw new ProtocolFault("transport-missing", 400, "SETUP needs a Transport header");
   const profile = findProfile(exchange, target);
@@ -270,6 +270,10 @@ function answerSetup(exchange: RtspExchange, target: RtspTarget): void {
   const existing = findSession(exchange);
   if (named && existing === undefined)
     throw new ProtocolFault("no-such-session", 454, "the session is unknown or has ended");
+  if (existing !== undefined && !connection.sessions.has(existing)) {
+    // It would be served over one connection and end with the other.
+    throw new ProtocolFault("session-of-another-connection", 454, "the session was set up by another connection");
+  }
   if (existing !== undefined && existing.profile !== profile) {
     throw new ProtocolFault(
       "aggregate-across-streams",
@@ -284,11 +288,15 @@ function answerSetup(exchange: RtspExchange, target: RtspTarget): void {
   const offer = parseTransport(header).find((each) => isServed(exchange, each));
   if (offer === undefined)
     throw new ProtocolFault("transport-unsupported", 461, "none of the offered transports is served");
-  if (existing === undefined && (context.viewers.full || connection.sessions.size >= SESSIONS_PER_CONNECTION)) {
-    throw new ProtocolFault("too-many-clients", 453, "the limit of clients is reached");
-  }
+  if (existing === undefined) requireRoom(exchange);
   if (offer.lower === "tcp") setUpInterleaved(exchange, profile, existing, offer.interleaved);
   else if (offer.clientPorts !== undefined) setUpUdp(exchange, profile, existing, offer.spec, offer.clientPorts);
+}
+
+function requireRoom({ connection }: RtspExchange): void {
+  if (connection.context.viewers.full || connection.sessions.size >= SESSIONS_PER_CONNECTION) {
+    throw new ProtocolFault("too-many-clients", 453, "the limit of clients is reached");
+  }
 }
 
 /**
@@ -346,6 +354,11 @@ function setUpUdp(
     },
     {
       onPairOpen: (open) => {
+        const refusal = whyTooLate(exchange, profile, existing);
+        if (refusal !== undefined) {
+          open.close();
+          return exchange.reply(refusal);
+        }
         session = adoptTransport(exchange, profile, existing, { kind: "udp", pair: open });
         const agreed = {
           lower: "udp",
@@ -367,13 +380,25 @@ function setUpUdp(
   exchange.onAbandoned(() => pair.close());
 }
 
+/** What has changed while the ports were opened, as a status: the stream, the session, or the last free place. */
+function whyTooLate(
+  { connection }: RtspExchange,
+  profile: StreamProfile,
+  existing: RtspSession | undefined,
+): number | undefined {
+  const { profiles, viewers } = connection.context;
+  if (profiles.byKey(profile.key) !== profile) return 404;
+  if (existing !== undefined) return existing.state === "ready" ? undefined : existing.state === "ended" ? 454 : 455;
+  return viewers.full ? 453 : undefined;
+}
+
 function adoptTransport(
   exchange: RtspExchange,
   profile: StreamProfile,
   existing: RtspSession | undefined,
   transport: SessionTransport,
 ): RtspSession {
-  if (existing !== undefined && existing.state === "ready") {
+  if (existing !== undefined) {
     existing.replaceTransport(transport);
     return existing;
   }
@@ -415,13 +440,14 @@ function answerPlay(exchange: RtspExchange, target: RtspTarget): void {
   const { profile } = session;
   const range = exchange.request.headers.get("Range");
   if (range !== undefined) parseRange(range);
-  if (profile.encoder.state === "failed") return answerUnavailable(exchange, profile, profile.encoder.reason);
   if (session.state === "playing") return exchange.reply(200, [sessionLine(exchange, session)]);
   if (session.state !== "ready")
     throw new ProtocolFault("play-in-progress", 455, "the session is being started already");
   const url = baseOf(exchange, target) + trackControl(TRACK);
   session.play((first) => {
+    if (first === "failed") return answerUnavailable(exchange, profile, profile.encoder.reason);
     if (first === "ended") return exchange.reply(454);
+    if (first === "paused") return exchange.reply(455);
     const info =
       first === undefined
         ? []

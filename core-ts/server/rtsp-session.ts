@@ -25,6 +25,9 @@ export const SENDER_REPORT_INTERVAL_US: Micros = seconds(5);
 /** Longest that PLAY waits for a key frame, so that its reply can name the first packet. */
 export const FIRST_PICTURE_WAIT_US: Micros = 500_000;
 
+/** Least time between two log lines on one reader's slowness. */
+export const SKIP_LOG_INTERVAL_US: Micros = seconds(10);
+
 /** Bounds of an RTP outlet: 2 s of the stream, within these; and the greatest age. */
 export const OUTLET_LEAST_BYTES = 512 * 1024;
 export const OUTLET_MOST_BYTES = 8 * 1024 * 1024;
@@ -56,6 +59,7 @@ export type SessionOptions = {
 };
 
 export class RtspSession implements HandleOwner, Viewer {
+  readonly protocol = "rtsp";
   readonly id: string;
   readonly profile: StreamProfile;
   readonly peerAddress: string;
@@ -72,11 +76,12 @@ export class RtspSession implements HandleOwner, Viewer {
   #outlet = 0;
   #stallWatch = new StallWatch();
   #wait: { cancel(): void } | undefined;
-  #startReply: ((first: "ended") => void) | undefined;
+  #startReply: ((first: "ended" | "paused") => void) | undefined;
   #lastSeenUs: Micros;
   #nextReportUs: Micros = 0;
   #skippedFrames = 0;
   #skippedPackets = 0;
+  #nextSkipLogUs: Micros = 0;
   #lastStats: OutletStats | undefined;
   #lastBlock: ReportBlock | undefined;
   #roundTripUs: Micros | undefined;
@@ -128,13 +133,20 @@ export class RtspSession implements HandleOwner, Viewer {
 
   /**
    * Starts sending with the next key frame.
-   * @param reply called once, before the first packet: with what that will be, undefined when none came in time, or
-   *   `ended` when the session ended first.
+   * @param reply called once, before the first packet: with what that will be, undefined when none came in time,
+   *   `failed` when the encoder can't be had (the session stays ready), or `ended` or `paused` when another connection
+   *   asked for that meanwhile.
    */
-  play(reply: (first: FirstPacket | undefined | "ended") => void): void {
+  play(reply: (first: FirstPacket | undefined | "failed" | "ended" | "paused") => void): void {
+    const { encoder } = this.profile;
+    encoder.acquire();
+    if (encoder.state === "failed") {
+      reply("failed");
+      encoder.release();
+      return;
+    }
     this.#state = "starting";
     this.#startReply = reply;
-    this.profile.encoder.acquire();
     this.#wait = this.profile.feed.awaitKeyFrame(FIRST_PICTURE_WAIT_US, (first) => {
       this.#wait = undefined;
       this.#startReply = undefined;
@@ -148,6 +160,9 @@ export class RtspSession implements HandleOwner, Viewer {
   pause(): void {
     this.#leave();
     if (this.#state !== "ended") this.#state = "ready";
+    const startReply = this.#startReply;
+    this.#startReply = undefined;
+    startReply?.("paused");
   }
 
   /** @param goodbye true: the client is sent an RTCP BYE, for an end that it did not ask for. */
@@ -157,7 +172,7 @@ export class RtspSession implements HandleOwner, Viewer {
     this.#leave();
     this.#state = "ended";
     this.#closeTransport();
-    this.#viewers.remove(this);
+    this.#viewers.remove(this.#viewerId);
     const seconds = Math.floor((this.#runtime.nowUs - this.#startedUs) / MICROS_PER_SECOND);
     this.#runtime.events.emit("client.left", { ...this.#identity(), reason: why, seconds });
     this.#onEnd(this);
@@ -221,10 +236,10 @@ export class RtspSession implements HandleOwner, Viewer {
     if (event.type !== "skipped" || !this.profile.feed.isFanout(this.#channel, event.fanout)) return;
     this.#skippedFrames += event.frames;
     this.#skippedPackets += this.profile.feed.packetsOf(event.first, event.last);
-    this.#runtime.log(
-      "info",
-      `session=${this.#viewerId} too slow: skipped ${event.frames} frames to the next key frame`,
-    );
+    // While a reader is behind, every frame is reported.
+    if (this.#runtime.nowUs < this.#nextSkipLogUs) return;
+    this.#nextSkipLogUs = this.#runtime.nowUs + SKIP_LOG_INTERVAL_US;
+    this.#runtime.log("info", `session=${this.#viewerId} too slow: skipped=${this.#skippedFrames} frames so far`);
   }
 
   /** Of the feed, right after each frame. */
@@ -246,6 +261,7 @@ export class RtspSession implements HandleOwner, Viewer {
       userAgent: this.#userAgent ?? null,
       transport: this.#transport.kind,
       state: this.#state === "playing" ? "playing" : "ready",
+      sinceUs: this.#startedUs,
       seconds: Math.floor((nowUs - this.#startedUs) / 1_000_000),
       sentBytes: stats?.sentBytes ?? 0,
       sentFrames: stats?.sentUnits ?? 0,

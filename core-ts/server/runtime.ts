@@ -12,6 +12,8 @@ import { ServerEvents } from "./server-events.ts";
 /** Whoever opened a handle hears its events. */
 export interface HandleOwner {
   onEvent(event: HostEvent): void;
+  /** Handling an event ran into a bug of ours: what stands half done is to be ended, not left hanging. */
+  onBug?(): void;
 }
 
 export type LogLevel = "debug" | "info" | "warn" | "error";

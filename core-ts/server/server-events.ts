@@ -45,7 +45,7 @@ export type ServerEventData = {
 export type ServerEventType = keyof ServerEventData;
 
 export type ServerEvent = {
-  /** Rises by one; unique in a run. */
+  /** Rises by one, and from run to run as far as the wall clock is right. */
   readonly id: number;
   readonly type: ServerEventType;
   readonly timeUs: WallMicros;
@@ -56,25 +56,29 @@ export class ServerEvents {
   readonly #wallClock: () => WallMicros;
   readonly #kept: ServerEvent[] = [];
   readonly #listeners = new Set<(event: ServerEvent) => void>();
-  #lastId = 0;
+  /** Begins with the wall clock, so that ids go on rising when the server starts again. */
+  #lastId: number | undefined;
 
   constructor(wallClock: () => WallMicros) {
     this.#wallClock = wallClock;
   }
 
   get lastId(): number {
+    this.#lastId ??= Math.floor(this.#wallClock() / 1_000);
     return this.#lastId;
   }
 
   emit<Type extends ServerEventType>(type: Type, data: ServerEventData[Type]): void {
-    const event: ServerEvent = { id: ++this.#lastId, type, timeUs: this.#wallClock(), data };
+    this.#lastId = this.lastId + 1;
+    const event: ServerEvent = { id: this.#lastId, type, timeUs: this.#wallClock(), data };
     this.#kept.push(event);
     if (this.#kept.length > EVENTS_KEPT) this.#kept.shift();
     for (const listener of [...this.#listeners]) listener(event);
   }
 
-  /** Kept events after `id`, oldest first. */
+  /** Kept events after `id`, oldest first; all of them for an id that never was, which is of a run with another clock. */
   since(id: number): readonly ServerEvent[] {
+    if (id > this.lastId) return [...this.#kept];
     return this.#kept.filter((event) => event.id > id);
   }
 
@@ -83,4 +87,9 @@ export class ServerEvents {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
+}
+
+/** An event as programs get it, in one line: `{"id", "type", "time", "data"}`; `time` as RFC 3339 has it. */
+export function eventJson({ id, type, timeUs, data }: ServerEvent): string {
+  return JSON.stringify({ id, type, time: new Date(timeUs / 1_000).toISOString(), data });
 }

@@ -15,12 +15,14 @@ import { formatHttpResponse } from "../http/response.ts";
 import { formatResponse } from "../rtsp/response.ts";
 import { type Micros, seconds } from "../time/units.ts";
 import { Admission } from "./admission.ts";
+import { EventReaders } from "./api/event-readers.ts";
 import { Cameras, describeState } from "./cameras.ts";
 import type { ServerContext } from "./context.ts";
 import { HttpConnection } from "./http-connection.ts";
 import { answerHttp } from "./http-requests.ts";
 import { type ListenerKind, Listeners, type ListenersOwner } from "./listeners.ts";
 import { type GeneratedLogin, makeAuthenticator, resolveLogins } from "./logins.ts";
+import { MjpegServer } from "./mjpeg-server.ts";
 import { type StreamProfile, StreamProfiles } from "./profiles.ts";
 import { RtspConnection } from "./rtsp-connection.ts";
 import { answerRtsp } from "./rtsp-requests.ts";
@@ -38,6 +40,8 @@ export class Server implements ServerContext, ListenersOwner {
   readonly profiles: StreamProfiles;
   readonly viewers: Viewers;
   readonly admission: Admission;
+  readonly mjpegServer: MjpegServer;
+  readonly eventReaders = new EventReaders();
   readonly sessions = new Map<string, RtspSession>();
   readonly serverName: string;
   readonly #overrides: unknown;
@@ -46,10 +50,15 @@ export class Server implements ServerContext, ListenersOwner {
   #config: Config;
   #users: readonly User[];
   #generated: GeneratedLogin | undefined;
+  /** The users that the generated login stands for; empty when the configuration names its own. */
+  #generatedUsers: readonly User[] = [];
   #rtspLogin: Authenticator | undefined;
   #httpLogin: Authenticator | undefined;
   #startedUs: Micros = 0;
   #readyTold = false;
+  #restarting = false;
+  /** Each camera's state as it was last told. */
+  readonly #cameraStates = new Map<string, string>();
   #ended = false;
 
   /**
@@ -67,12 +76,15 @@ export class Server implements ServerContext, ListenersOwner {
     this.runtime.setLogLevel(this.#config.log.level);
     const { limits } = this.#config;
     this.cameras = new Cameras(this.runtime, this.#config.cameras);
+    this.#noteCameraStates();
     this.profiles = new StreamProfiles(this.runtime, this.cameras);
     this.viewers = new Viewers(limits.clients);
+    this.mjpegServer = new MjpegServer(this.viewers);
     this.admission = new Admission(limits.connections, limits.connectionsPerAddress);
     const logins = resolveLogins(this.runtime, this.#config);
     this.#users = logins.users;
     this.#generated = logins.generated;
+    if (logins.generated !== undefined) this.#generatedUsers = logins.users;
     this.#makeAuthenticators();
     this.profiles.apply(this.#config);
     this.#listeners = new Listeners(this.runtime, this);
@@ -102,9 +114,19 @@ export class Server implements ServerContext, ListenersOwner {
   turn(nowUs: Micros): Micros {
     this.runtime.nowUs = nowUs;
     if (this.#ended) return -1;
-    for (const event of JSON.parse(this.runtime.host.takeEvents()) as HostEvent[]) this.#dispatch(event);
+    for (const event of JSON.parse(this.runtime.host.takeEvents()) as HostEvent[]) {
+      this.#dispatch(event);
+      if (this.#ended) return -1;
+    }
     this.#guard("timer", () => this.runtime.timers.runDue(nowUs));
     return this.#ended ? -1 : this.runtime.timers.nextDueUs();
+  }
+
+  restart(): void {
+    if (this.#restarting) return;
+    this.#restarting = true;
+    // In a later turn, so that the request that asks for it is answered first.
+    this.runtime.after(0, () => this.#end(3, "asked to start again"));
   }
 
   status(): string {
@@ -159,22 +181,32 @@ export class Server implements ServerContext, ListenersOwner {
       case "network":
         return this.runtime.log("info", "the network's addresses have changed");
       case "stop":
-        return this.#guard(event.type, () => this.#stop());
+        return this.#guard(event.type, () => this.#end(0, ""));
       default: {
         // A new connection is its listener's event.
         const owner = this.runtime.ownerOf(event.type === "accepted" ? event.listener : event.handle);
-        if (owner !== undefined) this.#guard(event.type, () => owner.onEvent(event));
+        if (owner !== undefined) {
+          this.#guard(
+            event.type,
+            () => owner.onEvent(event),
+            () => owner.onBug?.(),
+          );
+        } else if (event.type === "accepted") {
+          // Its listener was closed earlier in this turn; what nobody owns would stay open for ever.
+          this.runtime.host.tcpClose(event.handle, false);
+        }
       }
     }
   }
 
   /** A bug of ours in handling one event must not take the others' streams with it. */
-  #guard(what: string, run: () => void): void {
+  #guard(what: string, run: () => void, onBug?: () => void): void {
     try {
       run();
     } catch (error) {
       const text = error instanceof Error ? `${error.message}\n${error.stack ?? ""}` : String(error);
       this.runtime.log("error", `bug while handling ${what}: ${text.replace(/\s*\n\s*/g, " | ")}`);
+      if (onBug !== undefined) this.#guard(`the bug in ${what}`, onBug);
     }
   }
 
@@ -182,6 +214,10 @@ export class Server implements ServerContext, ListenersOwner {
     this.cameras.refresh();
     for (const name of this.cameras.names()) {
       const state = this.cameras.stateOf(name);
+      // Hosts send the event for any change of the list.
+      const told = JSON.stringify(state);
+      if (this.#cameraStates.get(name) === told) continue;
+      this.#cameraStates.set(name, told);
       this.runtime.log("info", `camera=${name} ${describeState(state)}`);
       const { reason = null, fix = null } = state;
       this.runtime.events.emit("camera.state", { camera: name, state: state.state, reason, fix });
@@ -189,6 +225,10 @@ export class Server implements ServerContext, ListenersOwner {
     for (const encoder of this.profiles.encoders()) {
       if (this.cameras.stateOf(encoder.spec.camera).state === "ok") encoder.retryNow();
     }
+  }
+
+  #noteCameraStates(): void {
+    for (const name of this.cameras.names()) this.#cameraStates.set(name, JSON.stringify(this.cameras.stateOf(name)));
   }
 
   #readConfig(): Config {
@@ -211,40 +251,46 @@ export class Server implements ServerContext, ListenersOwner {
       this.runtime.events.emit("config.refused", { issues: error.issues });
       return;
     }
-    const authBefore = JSON.stringify(this.#config.auth);
+    const authBefore = this.#config.auth;
     this.#config = config;
     this.runtime.setLogLevel(config.log.level);
     this.viewers.setMost(config.limits.clients);
     this.admission.setLimits(config.limits.connections, config.limits.connectionsPerAddress);
     this.cameras.setConfig(config.cameras);
-    this.#applyLogins(authBefore !== JSON.stringify(config.auth));
+    this.#applyLogins(authBefore);
     this.#endViewersOf(this.profiles.apply(config));
     this.#listeners.apply(config);
     this.runtime.log("info", "the changed configuration is in force");
     this.runtime.events.emit("config.changed", { by: "file" });
   }
 
-  #applyLogins(authChanged: boolean): void {
+  #applyLogins(authBefore: Config["auth"]): void {
     const before = this.#users;
-    const logins = resolveLogins(this.runtime, this.#config);
+    const logins = resolveLogins(this.runtime, this.#config, {
+      realm: authBefore.realm,
+      generated: this.#generatedUsers,
+    });
     this.#users = logins.users;
     if (logins.generated !== undefined) {
       this.#generated = logins.generated;
+      this.#generatedUsers = logins.users;
       this.runtime.host.credentials(JSON.stringify(logins.generated));
     }
-    if (authChanged) this.#makeAuthenticators();
+    if (JSON.stringify(authBefore) !== JSON.stringify(this.#config.auth)) this.#makeAuthenticators();
     else {
       this.#rtspLogin?.setUsers(this.#users);
       this.#httpLogin?.setUsers(this.#users);
     }
     if (!this.#config.auth.enabled) return;
-    const gone = before.filter((user) => !this.#users.some((now) => now.name === user.name)).map((user) => user.name);
+    // A changed password ends what was begun with the old one, and so does the first login ever asked for.
+    const stays = (name: string | undefined): boolean =>
+      before.some((user) => user.name === name && this.#users.some((now) => isSameLogin(now, user)));
     for (const session of [...this.sessions.values()]) {
-      if (session.user !== undefined && gone.includes(session.user)) session.endByServer("its user was removed");
+      if (!stays(session.user)) session.endByServer("its login is no longer good");
     }
     for (const connection of [...this.#connections]) {
-      if (connection instanceof HttpConnection && connection.user !== undefined && gone.includes(connection.user)) {
-        connection.close(false, "its user was removed");
+      if (connection instanceof HttpConnection && connection.streams !== undefined && !stays(connection.user)) {
+        connection.close(false, "its login is no longer good");
       }
     }
   }
@@ -305,13 +351,14 @@ export class Server implements ServerContext, ListenersOwner {
     });
   }
 
-  #stop(): void {
-    this.runtime.log("info", "stopping");
+  /** Says goodbye to everybody. */
+  #end(code: number, message: string): void {
+    this.runtime.log("info", message === "" ? "stopping" : `stopping: ${message}`);
     this.#listeners.close();
     for (const session of [...this.sessions.values()]) session.endByServer("the server stops");
     for (const connection of [...this.#connections]) connection.close(true, "the server stops");
     for (const encoder of this.profiles.encoders()) encoder.shutDown("the server stops");
-    this.#exit(0, "");
+    this.#exit(code, message);
   }
 
   #exit(code: number, message: string): void {
@@ -319,6 +366,10 @@ export class Server implements ServerContext, ListenersOwner {
     this.#ended = true;
     this.runtime.host.exit(code, message);
   }
+}
+
+function isSameLogin(a: User, b: User): boolean {
+  return a.name === b.name && a.ha1.md5 === b.ha1.md5;
 }
 
 /** Whether the host speaks our contract; the message says what to do. */

@@ -10,15 +10,21 @@ export const STALLED_US: Micros = seconds(30);
 export class StallWatch {
   #progressUs: Micros = -1;
   #skippedAtProgress = 0;
+  /** When media was first seen to wait since the last progress; undefined while none does. */
+  #waitingSinceUs: Micros | undefined;
 
   /** Looks at an outlet's figures, about once a second. */
   stalled(stats: OutletStats, nowUs: Micros): boolean {
     if (stats.progressUs !== this.#progressUs) {
       this.#progressUs = stats.progressUs;
       this.#skippedAtProgress = stats.skippedUnits;
+      this.#waitingSinceUs = undefined;
     }
     // Between an overflow and the next key frame nothing is queued, but what was skipped shows that there was something.
     const waiting = stats.queuedBytes > 0 || stats.skippedUnits > this.#skippedAtProgress;
-    return waiting && nowUs - stats.progressUs > STALLED_US;
+    // A camera that was away sends nothing for long, which is not the reader's fault: time counts while media waits.
+    if (!waiting) this.#waitingSinceUs = undefined;
+    else this.#waitingSinceUs ??= nowUs;
+    return this.#waitingSinceUs !== undefined && nowUs - this.#waitingSinceUs > STALLED_US;
   }
 }

@@ -81,8 +81,13 @@ export class UdpPair {
     const spec = { address: this.#spec.localAddress, port };
     const handle = this.#runtime.host.udpOpen(JSON.stringify(spec));
     // A refusal in place of a handle is handled like a socket that closes at once, and in the same order.
-    if (handle < 0) this.#runtime.after(0, () => this.#onSocketFailed("refused by the host"));
-    else this.#runtime.own(handle, { onEvent: (event) => this.#onEvent(handle, event) });
+    if (handle < 0) {
+      const tried = this.#tries;
+      this.#runtime.after(0, () => {
+        // Its neighbour may have failed first, and the next pair is under way.
+        if (tried === this.#tries) this.#onSocketFailed("refused by the host");
+      });
+    } else this.#runtime.own(handle, { onEvent: (event) => this.#onEvent(handle, event) });
     return handle;
   }
 

@@ -13,7 +13,8 @@ export type ViewerFigures = {
   readonly userAgent: string | null;
   readonly transport: "udp" | "tcp";
   readonly state: "ready" | "playing";
-  /** Seconds since it came. */
+  /** When it came, and seconds since then. */
+  readonly sinceUs: Micros;
   readonly seconds: number;
   readonly sentBytes: number;
   readonly sentFrames: number;
@@ -25,11 +26,14 @@ export type ViewerFigures = {
 };
 
 export interface Viewer {
+  readonly protocol: "rtsp" | "http";
+  /** Ends it: the client is told as far as its protocol can. @param why for the log and the event. */
+  endByServer(why: string): void;
   figures(nowUs: Micros): ViewerFigures;
 }
 
 export class Viewers {
-  readonly #viewers = new Set<Viewer>();
+  readonly #viewers = new Map<number, Viewer>();
   #most: number;
   #nextId = 1;
 
@@ -51,15 +55,25 @@ export class Viewers {
 
   /** @returns the viewer's number, never reused. */
   add(viewer: Viewer): number {
-    this.#viewers.add(viewer);
-    return this.#nextId++;
+    const id = this.#nextId++;
+    this.#viewers.set(id, viewer);
+    return id;
   }
 
-  remove(viewer: Viewer): void {
-    this.#viewers.delete(viewer);
+  remove(id: number): void {
+    this.#viewers.delete(id);
+  }
+
+  byId(id: number): Viewer | undefined {
+    return this.#viewers.get(id);
+  }
+
+  /** Ends every viewer of a protocol. */
+  endAll(protocol: "rtsp" | "http", why: string): void {
+    for (const viewer of [...this.#viewers.values()]) if (viewer.protocol === protocol) viewer.endByServer(why);
   }
 
   list(nowUs: Micros): ViewerFigures[] {
-    return [...this.#viewers].map((viewer) => viewer.figures(nowUs)).sort((a, b) => a.id - b.id);
+    return [...this.#viewers.values()].map((viewer) => viewer.figures(nowUs));
   }
 }

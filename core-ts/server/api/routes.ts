@@ -1,9 +1,19 @@
 /**
  * Every HTTP route there is. Row 3.
  */
+import { clientRoutes } from "./client-routes.ts";
+import { commandRoutes } from "./command-routes.ts";
+import { eventRoutes } from "./event-routes.ts";
 import { pageRoutes } from "./page-routes.ts";
 import type { Route } from "./route.ts";
 import { statusRoutes } from "./status-routes.ts";
 import { streamRoutes } from "./stream-routes.ts";
 
-export const ROUTES: readonly Route[] = [...pageRoutes, ...streamRoutes, ...statusRoutes];
+export const ROUTES: readonly Route[] = [
+  ...pageRoutes,
+  ...streamRoutes,
+  ...statusRoutes,
+  ...eventRoutes,
+  ...clientRoutes,
+  ...commandRoutes,
+];

@@ -90,6 +90,7 @@ function answerStream(call: StreamCall): void {
   const { exchange, context } = call;
   const profile = sourceOf(call);
   const { mjpeg, encoder } = profile;
+  if (!context.mjpegServer.running) throw stopped();
   if (context.viewers.full) {
     throw new ApiFault("too-many-clients", 503, "the limit of clients is reached", { headers: [RETRY_AFTER] });
   }
@@ -100,12 +101,23 @@ function answerStream(call: StreamCall): void {
       encoder.release();
       return exchange.replyFault(unavailable(call, profile, outcome.failed));
     }
+    if (!context.mjpegServer.running) {
+      encoder.release();
+      return exchange.replyFault(stopped());
+    }
     exchange.replyStream(profile);
   });
   if (exchange.answered) return;
   exchange.onAbandoned(() => {
     wait.cancel();
     encoder.release();
+  });
+}
+
+function stopped(): ApiFault {
+  return new ApiFault("mjpeg-stopped", 503, "the MJPEG server is stopped by command", {
+    details: { fix: "POST /api/commands/start-mjpeg-server" },
+    headers: [RETRY_AFTER],
   });
 }
 
