@@ -3,9 +3,9 @@
  * bound in time, and not as root where the program refuses that.
  */
 import { spawn } from "node:child_process";
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { test } from "vitest";
 import { CLIENTS, isPresent } from "../../build-scripts/clients.mjs";
@@ -28,6 +28,12 @@ export function testWith(name: string): typeof test | typeof test.skip {
     throw new Error(`${name} is missing; it comes with ${client.packages.join(" ")} ${client.python?.join(" ") ?? ""}`);
   });
   return test.skip;
+}
+
+/** Where a program is, by PATH. */
+export function programPath(name: string): string {
+  const found = (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, name));
+  return found.find((path) => existsSync(path)) ?? name;
 }
 
 export type Outcome = {

@@ -33,6 +33,31 @@ export type StartOptions = {
   readonly config?: unknown;
   /** Logins given as `--user`; the viewer by default. */
   readonly users?: readonly Login[];
+  /** Added to the environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Numeric address to listen on; 127.0.0.1 by default. */
+  readonly address?: string;
+};
+
+/** What the tests read of `/api/status`. */
+export type Status = {
+  readonly server: { readonly clients: number; readonly connections: number };
+  readonly encoders: readonly {
+    readonly label: string;
+    readonly codec: string;
+    readonly state: string;
+    readonly users: number;
+    /** How often it was opened since the start. */
+    readonly opened: number;
+    readonly droppedByHost: number;
+  }[];
+  readonly profiles: readonly { readonly path: string; readonly encoder: string; readonly players: number }[];
+  readonly clients: readonly {
+    readonly path: string;
+    readonly transport: string;
+    readonly state: string;
+    readonly skippedFrames: number;
+  }[];
 };
 
 export class Server {
@@ -56,7 +81,16 @@ export class Server {
     if (script === undefined) throw new Error(`PORTHOLE_HOST=${host}: there are ${Object.keys(HOSTS).join(", ")}`);
     const folder = mkdtempSync(join(tmpdir(), "porthole-server-"));
     const readyFile = join(folder, "ready.json");
-    const args = ["--address", "127.0.0.1", "--rtsp-port", "0", "--http-port", "0", "--ready-file", readyFile];
+    const args = [
+      "--address",
+      options.address ?? "127.0.0.1",
+      "--rtsp-port",
+      "0",
+      "--http-port",
+      "0",
+      "--ready-file",
+      readyFile,
+    ];
     for (const { name, password } of options.users ?? [VIEWER]) args.push("--user", `${name}:${password}`);
     if (options.config !== undefined) {
       const file = join(folder, "config.json");
@@ -64,7 +98,11 @@ export class Server {
       args.push("--config", file);
     }
     args.push(...(options.args ?? []));
-    const child = spawn(process.execPath, [script, ...args], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [script, ...args], {
+      cwd: ROOT,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...options.env },
+    });
     const log: string[] = [];
     child.stdout?.setEncoding("utf8").on("data", (text: string) => log.push(text));
     child.stderr?.setEncoding("utf8").on("data", (text: string) => log.push(text));
@@ -110,14 +148,14 @@ export class Server {
   }
 
   /** The JSON of `/api/status`. */
-  async status<T = unknown>(login: Login = VIEWER): Promise<T> {
+  async status(login: Login = VIEWER): Promise<Status> {
     const basic = Buffer.from(`${login.name}:${login.password}`).toString("base64");
     const response = await fetch(this.httpUrl("/api/status"), {
       headers: { authorization: `Basic ${basic}` },
       signal: AbortSignal.timeout(5_000),
     });
     if (response.status !== 200) throw new Error(`/api/status answered ${response.status}\n${this.logTail()}`);
-    return (await response.json()) as T;
+    return (await response.json()) as Status;
   }
 
   /** Asks it to stop and waits for it: exit code 0, in time, and nothing logged that is a bug of ours. */
