@@ -62,7 +62,7 @@ export function testJvm() {
   // Reports of tests that are no more would be counted.
   for (const folder of reportFolders()) fs.rmSync(folder, { recursive: true, force: true });
   const { status } = run("mvn", mavenArgs(["package", "-fae"]));
-  const counts = readReports();
+  const counts = readReports(reportFolders());
   // Maven may fail without any test: a compiler's error, a forbidden call.
   if (status !== 0 && counts.failed === 0) counts.failed = 1;
   return counts;
@@ -73,7 +73,9 @@ export function checkStyle() {
   ensureTools();
   const folder = path.join(root, KTLINT_FOLDER);
   if (!fs.existsSync(folder)) {
-    const version = /^ktlint = "(.*)"$/m.exec(fs.readFileSync(path.join(root, "gradle/libs.versions.toml"), "utf8"))?.[1];
+    const version = /^ktlint = "(.*)"$/m.exec(
+      fs.readFileSync(path.join(root, "gradle/libs.versions.toml"), "utf8"),
+    )?.[1];
     const artifact = `com.pinterest.ktlint:ktlint-cli:${version}:jar:all`;
     maven(["-N", "dependency:copy", `-Dartifact=${artifact}`, `-DoutputDirectory=${folder}`]);
   }
@@ -82,7 +84,7 @@ export function checkStyle() {
   return run(javaProgram(), ["-jar", path.join(folder, jar), "--relative", ...KTLINT_PATTERNS]).status === 0;
 }
 
-function mavenArgs(goals) {
+export function mavenArgs(goals) {
   return ["-B", "-ntp", "-q", ...goals];
 }
 
@@ -91,7 +93,8 @@ function maven(goals) {
   if (status !== 0) throw new Error(`mvn ${goals[0]} failed`);
 }
 
-function run(program, args, options = {}) {
+/** Runs a program in the checkout; throws when it can't be started. */
+export function run(program, args, options = {}) {
   const result = spawnSync(program, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"], ...options });
   if (result.error !== undefined) throw new Error(`${program}: ${result.error.message}`);
   return result;
@@ -102,7 +105,7 @@ function runs(program, args) {
 }
 
 /** The major version of `java`, or 0 where there is none. */
-function javaVersion() {
+export function javaVersion() {
   const { stderr, status } = spawnSync(javaProgram(), ["-version"], { encoding: "utf8" });
   if (status !== 0) return 0;
   return Number(/version "(\d+)/.exec(stderr)?.[1] ?? 0);
@@ -112,10 +115,10 @@ function reportFolders() {
   return MODULES.map((module) => path.join(root, module, "target/surefire-reports"));
 }
 
-/** Surefire's XML reports, one a test class. */
-function readReports() {
+/** Counts of Surefire's XML reports, one a test class. */
+export function readReports(folders) {
   const counts = { passed: 0, failed: 0, skipped: 0 };
-  for (const folder of reportFolders()) {
+  for (const folder of folders) {
     if (!fs.existsSync(folder)) continue;
     for (const name of fs.readdirSync(folder).filter((file) => file.endsWith(".xml"))) {
       const suite = /<testsuite [^>]*>/.exec(fs.readFileSync(path.join(folder, name), "utf8"))?.[0] ?? "";
