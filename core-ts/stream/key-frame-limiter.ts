@@ -18,6 +18,7 @@ export const KEY_REQUEST_PATIENCE_US: Micros = millis(500);
 
 export class KeyFrameLimiter {
   #tokens = KEY_REQUEST_BURST;
+  /** When the bucket last gained; meaningless while it is full. */
   #refilledUs: Micros = 0;
   #lastSentUs: Micros = Number.NEGATIVE_INFINITY;
   #outstanding = false;
@@ -33,6 +34,8 @@ export class KeyFrameLimiter {
   take(nowUs: Micros): boolean {
     if (!this.#wanted || this.#allowedUs(nowUs) > nowUs) return false;
     this.#refill(nowUs);
+    // A full bucket gains nothing, so its clock starts with the first request taken from it.
+    if (this.#tokens === KEY_REQUEST_BURST) this.#refilledUs = nowUs;
     this.#tokens--;
     this.#lastSentUs = nowUs;
     this.#outstanding = true;
@@ -55,7 +58,6 @@ export class KeyFrameLimiter {
   }
 
   #refill(nowUs: Micros): void {
-    if (this.#refilledUs === 0) this.#refilledUs = nowUs;
     const gained = Math.floor((nowUs - this.#refilledUs) / KEY_REQUEST_REFILL_US);
     if (gained <= 0) return;
     this.#tokens = Math.min(KEY_REQUEST_BURST, this.#tokens + gained);

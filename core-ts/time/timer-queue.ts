@@ -55,11 +55,22 @@ export class TimerQueue {
     return timer;
   }
 
-  /** Runs everything due at `nowUs`. A timer that is set meanwhile waits for the next call, so that this ends. */
+  /**
+   * Runs everything due at `nowUs`. A timer that is set meanwhile waits for the next call, so that this ends.
+   * @throws the first error that an action threw, once all have run: one timer's bug is not another's.
+   */
   runDue(nowUs: Micros): void {
     const due: Timer[] = [];
     for (let top = this.#heap[0]; top !== undefined && top.dueUs <= nowUs; top = this.#heap[0]) due.push(this.#pop());
-    for (const timer of due) timer.take()?.();
+    const errors: unknown[] = [];
+    for (const timer of due) {
+      try {
+        timer.take()?.();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw errors[0];
   }
 
   /** When the next timer is due, or -1 without any. */
