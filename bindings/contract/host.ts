@@ -356,6 +356,8 @@ export interface Host {
   /**
    * The core has ended; `turn` is not called again. The host closes every handle, waits for flushes as `tcpClose` does, and
    * exits or restarts. @param code 0: asked to stop. 2: the operator's fault, `message` is one clear line. 1: a bug.
+   *   3: asked to start again. The host then loads the core afresh and starts it with the same options; the configuration
+   *   is read anew, ports and all, and `ready` is told again.
    */
   exit(code: number, message: string): void;
 }

@@ -31,6 +31,9 @@ const STOP_DEADLINE_MS = 6000;
 const EXIT_BUG = 1;
 const EXIT_OPERATOR = 2;
 
+/** The core ended in order to be started again. */
+const EXIT_RESTART = 3;
+
 /** Runs the program until it exits the process. */
 export async function main(args: readonly string[]): Promise<void> {
   // Whoever reads our output may leave; the server stays.
@@ -39,7 +42,7 @@ export async function main(args: readonly string[]): Promise<void> {
     const line = parseCommandLine(args);
     if (line === "help") process.stdout.write(`${USAGE}\n`);
     else if (line === "version") process.stdout.write(`${VERSION}\n`);
-    else serve(line);
+    else handleSignals(serve(line));
   } catch (error) {
     if (!(error instanceof UsageFault || error instanceof CameraFault)) throw error;
     complain(error instanceof UsageFault ? `${error.message} (--help shows the options)` : error.message);
@@ -47,7 +50,12 @@ export async function main(args: readonly string[]): Promise<void> {
   }
 }
 
-function serve({ configFile, readyFile, cameras: specs, overrides }: CommandLine): void {
+/** What runs, across restarts: there is one host at a time. */
+type Serving = { host: NodeHost; stopping: boolean };
+
+/** Starts a server. @param serving of the server that this one replaces. @throws UsageFault, CameraFault */
+function serve(line: CommandLine, serving?: Serving): Serving {
+  const { configFile, readyFile, cameras: specs, overrides } = line;
   if (configFile !== undefined) requireReadable(configFile);
   const cameras = new Map<string, CameraSource>();
   for (const [name, spec] of specs) cameras.set(name, createCamera(name, spec));
@@ -67,10 +75,13 @@ function serve({ configFile, readyFile, cameras: specs, overrides }: CommandLine
     // The core may ask for this while it starts, before there is anything to stop.
     queueMicrotask(() => {
       running?.stop();
-      host.dispose(FLUSH_MS).then(
-        () => process.exit(code),
-        () => process.exit(EXIT_BUG),
-      );
+      host
+        .dispose(FLUSH_MS)
+        .then(() => (code === EXIT_RESTART ? restart(line, now) : process.exit(code)))
+        .catch((error: Error) => {
+          complain(error.stack ?? error.message);
+          process.exit(EXIT_BUG);
+        });
     });
   };
 
@@ -87,12 +98,13 @@ function serve({ configFile, readyFile, cameras: specs, overrides }: CommandLine
       login = undefined;
     },
     exit: (code, message) => {
-      if (code !== 0) complain(positions(message));
+      if (code !== 0 && code !== EXIT_RESTART) complain(positions(message));
       leave(code);
     },
   });
 
-  handleSignals(host);
+  const now = serving ?? { host, stopping: false };
+  now.host = host;
   const crashed = (error: unknown) => {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     complain(`a bug in the core: ${positions(text)}`);
@@ -103,18 +115,31 @@ function serve({ configFile, readyFile, cameras: specs, overrides }: CommandLine
     core = loadCore(fs.readFileSync(bundleFile, "utf8"), host, bundleFile);
   } catch (error) {
     crashed(error);
-    return;
+    return now;
   }
   running = runCore(core, host, { launch: { version: VERSION, host: "node", overrides }, crashed });
+  return now;
+}
+
+/** The old host is gone; what is wrong with the options by now ends the program as it does at the start. */
+function restart(line: CommandLine, serving: Serving): void {
+  // A signal that came meanwhile found a server that was ending already.
+  if (serving.stopping) process.exit(0);
+  try {
+    serve(line, serving);
+  } catch (error) {
+    if (!(error instanceof UsageFault || error instanceof CameraFault)) throw error;
+    complain(error.message);
+    process.exit(EXIT_OPERATOR);
+  }
 }
 
 /** The first signal asks the core to say goodbye, the second ends the process at once. */
-function handleSignals(host: NodeHost): void {
-  let asked = false;
+function handleSignals(serving: Serving): void {
   const onSignal = (signal: NodeJS.Signals) => {
-    if (asked) process.exit(signal === "SIGINT" ? 130 : 143);
-    asked = true;
-    host.requestStop();
+    if (serving.stopping) process.exit(signal === "SIGINT" ? 130 : 143);
+    serving.stopping = true;
+    serving.host.requestStop();
     setTimeout(() => {
       complain(`not stopped after ${STOP_DEADLINE_MS / 1000} s`);
       process.exit(EXIT_BUG);

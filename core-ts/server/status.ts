@@ -3,21 +3,35 @@
  */
 import { MICROS_PER_SECOND, type Micros } from "../time/units.ts";
 import type { ServerContext } from "./context.ts";
+import type { StreamProfile } from "./profiles.ts";
 
 export function renderStatus(context: ServerContext, startedUs: Micros): string {
   const { runtime, cameras, profiles, viewers, admission } = context;
   const { nowUs } = runtime;
+  const clock = runtime.clock();
+  const timeOf = (us: Micros): string => new Date((clock.wallUs - (clock.nowUs - us)) / 1_000).toISOString();
   return JSON.stringify({
     server: {
       name: context.serverName,
+      time: timeOf(nowUs),
+      since: timeOf(startedUs),
       uptimeSeconds: Math.floor((nowUs - startedUs) / MICROS_PER_SECOND),
       clients: viewers.count,
       connections: admission.connections,
       connectionsRefused: admission.refused,
+      eventStreams: context.eventReaders.count,
+      mjpegServer: context.mjpegServer.running ? "running" : "stopped",
     },
     cameras: cameras.names().map((name) => {
       const info = cameras.infoOf(name);
-      return { name, ...cameras.stateOf(name), facing: info?.facing ?? null, sizes: info?.sizes ?? [] };
+      return {
+        name,
+        ...cameras.stateOf(name),
+        facing: info?.facing ?? null,
+        sizes: info?.sizes ?? [],
+        torch: info?.torch ?? false,
+        zoom: info?.zoom ?? null,
+      };
     }),
     encoders: profiles.encoders().map((encoder) => {
       const figures = encoder.figures(nowUs);
@@ -40,14 +54,24 @@ export function renderStatus(context: ServerContext, startedUs: Micros): string 
     }),
     profiles: profiles.all().map((profile) => ({
       path: profile.path,
-      camera: profile.settings.camera,
+      camera: profile.encoder.spec.camera,
+      configuredCamera: profile.settings.camera,
       codec: profile.settings.codec,
       encoder: profile.encoder.label,
       state: profile.encoder.state,
+      reason: profile.encoder.reason === "" ? null : profile.encoder.reason,
+      ...ratesOf(profile, nowUs),
       players: profile.feed.memberCount,
       packets: profile.feed.stream.packets,
     })),
-    clients: viewers.list(nowUs),
+    clients: viewers.list(nowUs).map(({ sinceUs, ...figures }) => ({ ...figures, since: timeOf(sinceUs) })),
     device: JSON.parse(runtime.host.deviceStatus()) as unknown,
   });
+}
+
+/** What is measured, and what is aimed at. */
+function ratesOf({ encoder }: StreamProfile, nowUs: Micros) {
+  const { fps, bitrate } = encoder.figures(nowUs);
+  const { bitrate: targetBitrate = null, quality = null } = encoder.spec;
+  return { fps, bitrate, targetBitrate, quality };
 }

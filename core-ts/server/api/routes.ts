@@ -3,6 +3,7 @@
  */
 import { clientRoutes } from "./client-routes.ts";
 import { commandRoutes } from "./command-routes.ts";
+import { documentRoutes } from "./document-routes.ts";
 import { eventRoutes } from "./event-routes.ts";
 import { pageRoutes } from "./page-routes.ts";
 import type { Route } from "./route.ts";
@@ -16,4 +17,5 @@ export const ROUTES: readonly Route[] = [
   ...eventRoutes,
   ...clientRoutes,
   ...commandRoutes,
+  ...documentRoutes,
 ];

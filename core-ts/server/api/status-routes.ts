@@ -1,7 +1,9 @@
 /**
  * The server's state. Row 3.
  */
+
 import { type Route, route } from "./route.ts";
+import { STATUS } from "./status-schema.ts";
 
 export const statusRoutes: readonly Route[] = [
   route({
@@ -11,7 +13,7 @@ export const statusRoutes: readonly Route[] = [
     role: "viewer",
     changes: false,
     summary: "Server, cameras, encoders, profiles and clients",
-    answers: { 200: { description: "The state now", schema: { type: "object" } } },
+    answers: { 200: { description: "The state now", schema: STATUS } },
     answer: ({ exchange, context }) => exchange.replyJson(200, context.status()),
   }),
 ];

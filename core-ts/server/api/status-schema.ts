@@ -1,0 +1,105 @@
+/**
+ * The shape of `/api/status`, for the documents and for generated clients. What makes it is ../status.ts. Row 3.
+ */
+import { flag, integer, list, nullable, number, object, oneOf, type Schema, text } from "./schema.ts";
+
+const TIME = text({ format: "date-time" });
+const COUNT = integer({ minimum: 0 });
+const CAMERA_STATES = ["ok", "locked_by_os", "evicted", "in_use", "disabled", "error"] as const;
+const ENCODER_STATES = ["idle", "starting", "running", "failed"] as const;
+const CODEC = oneOf(["h264", "jpeg"]);
+const FPS = number({ minimum: 0, description: "Frames a second over the last 2 s." });
+const BITRATE = integer({ minimum: 0, description: "Bits a second over the last 2 s." });
+
+const SERVER = object({
+  name: text(),
+  time: TIME,
+  since: TIME,
+  uptimeSeconds: COUNT,
+  clients: COUNT,
+  connections: COUNT,
+  connectionsRefused: COUNT,
+  eventStreams: COUNT,
+  mjpegServer: oneOf(["running", "stopped"]),
+});
+
+const CAMERA = object(
+  {
+    name: text(),
+    state: oneOf(CAMERA_STATES),
+    facing: nullable(text()),
+    sizes: list(object({ width: COUNT, height: COUNT, maxFps: number() })),
+    torch: flag({ description: "Whether it has a lamp." }),
+    zoom: nullable(object({ min: number(), max: number() })),
+  },
+  {
+    reason: text({ description: "Why it is not `ok`." }),
+    fix: text({ description: "What would help, for a person." }),
+  },
+);
+
+const ENCODER = object({
+  label: text(),
+  camera: text(),
+  codec: CODEC,
+  state: oneOf(ENCODER_STATES),
+  reason: nullable(text()),
+  users: COUNT,
+  width: nullable(COUNT),
+  height: nullable(COUNT),
+  fps: FPS,
+  bitrate: BITRATE,
+  frames: COUNT,
+  bytes: COUNT,
+  droppedByHost: COUNT,
+  opened: COUNT,
+});
+
+const PROFILE = object({
+  path: text(),
+  camera: text({ description: "The camera that it shows now." }),
+  configuredCamera: text(),
+  codec: oneOf(["h264", "mjpeg"]),
+  encoder: text({ description: "Label of its encoder." }),
+  state: oneOf(ENCODER_STATES),
+  reason: nullable(text()),
+  fps: FPS,
+  bitrate: BITRATE,
+  targetBitrate: nullable(integer({ description: "H.264: bits a second that the encoder aims at." })),
+  quality: nullable(integer({ description: "MJPEG: 1 … 100." })),
+  players: COUNT,
+  packets: COUNT,
+});
+
+const CLIENT = object({
+  id: integer({ minimum: 1, description: "For DELETE /api/clients/{id}; never used again." }),
+  protocol: oneOf(["rtsp", "http"]),
+  path: text(),
+  address: text(),
+  user: nullable(text()),
+  userAgent: nullable(text()),
+  transport: oneOf(["udp", "tcp"]),
+  state: oneOf(["ready", "playing"]),
+  since: TIME,
+  seconds: COUNT,
+  sentBytes: COUNT,
+  sentFrames: COUNT,
+  skippedFrames: integer({ minimum: 0, description: "Left out because this client was too slow." }),
+  loss: nullable(
+    object(
+      { fraction: number(), packets: COUNT, jitterMs: number() },
+      {},
+      { description: "From receiver reports, without what was skipped; null before the first." },
+    ),
+  ),
+  roundTripMs: nullable(number()),
+});
+
+export const STATUS: Schema = object({
+  server: SERVER,
+  cameras: list(CAMERA),
+  encoders: list(ENCODER),
+  profiles: list(PROFILE),
+  clients: list(CLIENT),
+  device: { type: "object", description: "What the device knows of itself; keys differ from host to host." },
+});
