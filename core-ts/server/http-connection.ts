@@ -67,8 +67,8 @@ export class HttpExchange {
     const { keepAlive } = this.request;
     this.connection.send(
       formatHttpResponse({ status, headers: this.#all(headers), keepAlive, body, head: this.isHead }),
+      () => this.connection.finishExchange(this, keepAlive, status),
     );
-    this.connection.finishExchange(this, keepAlive, status);
   }
 
   /** Answers with a fault of the peer's, as JSON whatever was asked for. */
@@ -120,9 +120,9 @@ export class HttpExchange {
       onEnded();
       return () => {};
     }
-    this.connection.send(formatHead({ status: 200, headers: this.#all(headers), keepAlive: false }));
+    this.connection.sendOrClose(formatHead({ status: 200, headers: this.#all(headers), keepAlive: false }));
     this.connection.sendEndlessly(this, onEnded);
-    return (text) => this.connection.send(utf8Bytes(text));
+    return (text) => this.connection.sendOrClose(utf8Bytes(text));
   }
 
   /** The connection is gone: undoes what was begun for the answer. */
@@ -157,8 +157,10 @@ export class HttpExchange {
   }
 }
 
-/** A picture on its way out, piece by piece as the control lane has room. */
-type BlobInFlight = { readonly blob: number; readonly length: number; offset: number; readonly done: () => void };
+/** What is on its way out as the control lane has room: bytes at once, a picture piece by piece. */
+type Outgoing =
+  | { readonly bytes: Int8Array; readonly done: () => void }
+  | { readonly blob: number; readonly length: number; offset: number; readonly done: () => void };
 
 export class HttpConnection implements HandleOwner {
   readonly handle: number;
@@ -170,7 +172,8 @@ export class HttpConnection implements HandleOwner {
   readonly #answer: (exchange: HttpExchange) => void;
   readonly #onClosed: () => void;
   #current: HttpExchange | undefined;
-  #blob: BlobInFlight | undefined;
+  /** One answer at most, and the `100 Continue` before it. */
+  readonly #outgoing: Outgoing[] = [];
   #stream: MjpegViewer | undefined;
   #endless: { readonly user: string | undefined; readonly onEnded: () => void } | undefined;
   #pumping = false;
@@ -220,7 +223,7 @@ export class HttpConnection implements HandleOwner {
   }
 
   /** True for an answer without end: what the peer says meanwhile is dropped, and its FIN is its leaving. */
-  get #isEndless(): boolean {
+  get isEndless(): boolean {
     return this.#stream !== undefined || this.#endless !== undefined;
   }
 
@@ -228,17 +231,19 @@ export class HttpConnection implements HandleOwner {
     switch (event.type) {
       case "received":
         // Whoever watches a stream has nothing more to say; what comes is dropped.
-        if (this.#isEndless) break;
+        if (this.isEndless) break;
         this.#lastHeardUs = this.context.runtime.nowUs;
         for (const input of this.#parser.feed(event.data)) this.#take(input);
         this.#pump();
         break;
       case "writable":
-        this.#sendPieces();
+        // Taking what it asked for is a sign of life too.
+        this.#lastHeardUs = this.context.runtime.nowUs;
+        this.#flush();
         break;
       case "ended":
         this.#peerEnded = true;
-        if (this.#isEndless) this.close(false, "the viewer has gone");
+        if (this.isEndless) this.close(false, "the viewer has gone");
         else this.#pump();
         break;
       case "closed":
@@ -250,19 +255,35 @@ export class HttpConnection implements HandleOwner {
     }
   }
 
-  send(bytes: Int8Array): void {
+  /**
+   * Sends as soon as the control lane has room, in the order of the calls.
+   * @param done called once the host has taken the bytes; never when the connection ends before.
+   */
+  send(bytes: Int8Array, done: () => void = () => {}): void {
+    if (this.#closed) return;
+    this.#outgoing.push({ bytes, done });
+    this.#flush();
+  }
+
+  /** Sends a blob as {@link send} does, and releases it whatever happens. */
+  sendBlob(blob: number, length: number, done: () => void): void {
+    if (this.#closed) {
+      this.context.runtime.host.blobRelease(blob);
+      return;
+    }
+    this.#outgoing.push({ blob, length, offset: 0, done });
+    this.#flush();
+  }
+
+  /** Sends at once, or drops a peer that doesn't keep up: for answers without end, which nothing may pile up behind. */
+  sendOrClose(bytes: Int8Array): void {
     if (this.#closed) return;
     if (this.context.runtime.host.tcpWrite(this.handle, bytes) === Code.FULL) this.close(false, "takes no answers");
   }
 
-  sendBlob(blob: number, length: number, done: () => void): void {
-    this.#blob = { blob, length, offset: 0, done };
-    this.#sendPieces();
-  }
-
   stream(exchange: HttpExchange, profile: StreamProfile, headers: HttpHeaders): void {
     this.log("info", `stream path=${exchange.request.path} peer=${this.peer.address}`);
-    this.send(streamHead({ headers, head: exchange.isHead }));
+    this.sendOrClose(streamHead({ headers, head: exchange.isHead }));
     if (exchange.isHead || this.#closed) {
       profile.encoder.release();
       this.finishExchange(exchange, false, 200);
@@ -274,7 +295,7 @@ export class HttpConnection implements HandleOwner {
       return;
     }
     this.#stream = viewer;
-    this.#current = undefined;
+    this.#beginEndless();
   }
 
   sendEndlessly(exchange: HttpExchange, onEnded: () => void): void {
@@ -284,7 +305,16 @@ export class HttpConnection implements HandleOwner {
       return;
     }
     this.#endless = { user: exchange.user, onEnded };
+    this.#beginEndless();
+  }
+
+  /** Nothing more is served here, but the peer's leaving must be heard. */
+  #beginEndless(): void {
     this.#current = undefined;
+    this.#waiting.length = 0;
+    // FIN before the stream means what it means in it.
+    if (this.#peerEnded) this.close(false, "the viewer has gone");
+    else this.#resume();
   }
 
   finishExchange(exchange: HttpExchange, keepAlive: boolean, status: number): void {
@@ -315,8 +345,8 @@ export class HttpConnection implements HandleOwner {
     this.#stream = undefined;
     this.#endless?.onEnded();
     this.#endless = undefined;
-    if (this.#blob !== undefined) this.context.runtime.host.blobRelease(this.#blob.blob);
-    this.#blob = undefined;
+    for (const item of this.#outgoing) if ("blob" in item) this.context.runtime.host.blobRelease(item.blob);
+    this.#outgoing.length = 0;
     this.#current?.abandon();
     this.#current = undefined;
     this.#waiting.length = 0;
@@ -334,10 +364,10 @@ export class HttpConnection implements HandleOwner {
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    while (this.#current === undefined && !this.#isEndless && !this.#closed) {
+    while (this.#current === undefined && this.#outgoing.length === 0 && !this.isEndless && !this.#closed) {
       const input = this.#waiting.shift();
       if (input === undefined) break;
-      if (input.kind === "continue") this.send(utf8Bytes(CONTINUE));
+      if (input.kind === "continue") this.send(utf8Bytes(CONTINUE), () => this.#pump());
       else if (input.kind === "fault") this.#answerFault(input.fault);
       else {
         const exchange = new HttpExchange(this, input.request);
@@ -347,11 +377,15 @@ export class HttpConnection implements HandleOwner {
     }
     this.#pumping = false;
     if (this.#closed) return;
-    if (this.#paused && this.#waiting.length <= PIPELINED_REQUESTS_MAX / 2) {
-      this.#paused = false;
-      this.context.runtime.host.tcpResume(this.handle);
-    }
-    if (this.#peerEnded && this.#current === undefined) this.close(true, "the peer has ended");
+    if (this.#waiting.length <= PIPELINED_REQUESTS_MAX / 2) this.#resume();
+    const answered = this.#current === undefined && this.#outgoing.length === 0;
+    if (this.#peerEnded && answered) this.close(true, "the peer has ended");
+  }
+
+  #resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.context.runtime.host.tcpResume(this.handle);
   }
 
   /** What the parser could not make a request of. Its framing is lost, so the connection closes. */
@@ -362,24 +396,32 @@ export class HttpConnection implements HandleOwner {
       ...COMMON_HEADERS,
       ["Content-Type", "application/json"],
     ];
-    this.send(formatHttpResponse({ status: fault.status, headers, keepAlive: false, body: faultBody(fault) }));
-    this.close(true, fault.code);
+    this.send(formatHttpResponse({ status: fault.status, headers, keepAlive: false, body: faultBody(fault) }), () =>
+      this.close(true, fault.code),
+    );
   }
 
-  #sendPieces(): void {
-    const blob = this.#blob;
-    if (blob === undefined || this.#closed) return;
+  /** Sends until the lane is full; then `writable` brings us back. */
+  #flush(): void {
     const { host } = this.context.runtime;
-    while (blob.offset < blob.length) {
-      const length = Math.min(BLOB_PIECE_BYTES, blob.length - blob.offset);
-      const result = host.tcpWriteBlob(this.handle, blob.blob, blob.offset, length);
-      if (result === Code.FULL) return; // `writable` brings us back.
-      if (result < 0) return this.close(false, "the picture could not be sent");
-      blob.offset += length;
+    for (let item = this.#outgoing[0]; item !== undefined && !this.#closed; item = this.#outgoing[0]) {
+      const result = "blob" in item ? this.#sendPieces(item) : host.tcpWrite(this.handle, item.bytes);
+      if (result === Code.FULL) return;
+      if (result < 0) return this.close(false, "the answer could not be sent");
+      this.#outgoing.shift();
+      if ("blob" in item) host.blobRelease(item.blob);
+      item.done();
     }
-    this.#blob = undefined;
-    host.blobRelease(blob.blob);
-    blob.done();
+  }
+
+  #sendPieces(item: Extract<Outgoing, { blob: number }>): number {
+    while (item.offset < item.length) {
+      const length = Math.min(BLOB_PIECE_BYTES, item.length - item.offset);
+      const result = this.context.runtime.host.tcpWriteBlob(this.handle, item.blob, item.offset, length);
+      if (result < 0) return result;
+      item.offset += length;
+    }
+    return Code.OK;
   }
 
   #checkLife(): void {
@@ -389,12 +431,13 @@ export class HttpConnection implements HandleOwner {
       if (this.#stream.stalled) this.close(false, "the viewer takes no data");
       return;
     }
-    if (this.#endless !== undefined || (this.#current !== undefined && this.#blob === undefined)) return;
+    const sending = this.#outgoing.length > 0;
+    if (this.#endless !== undefined || (this.#current !== undefined && !sending)) return;
     const silentUs = runtime.nowUs - this.#lastHeardUs;
     // Counted from the beginning: a byte now and then must not keep a stranger's connection.
     if (!this.#loggedIn && runtime.nowUs - this.#openedUs > seconds(config.limits.unauthenticatedSeconds)) {
       this.close(true, "no login in time");
-    } else if (silentUs > seconds(config.limits.idleSeconds)) this.close(this.#blob === undefined, "idle");
+    } else if (silentUs > seconds(config.limits.idleSeconds)) this.close(!sending, "idle");
   }
 }
 

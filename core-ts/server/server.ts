@@ -289,7 +289,7 @@ export class Server implements ServerContext, ListenersOwner {
       if (!stays(session.user)) session.endByServer("its login is no longer good");
     }
     for (const connection of [...this.#connections]) {
-      if (connection instanceof HttpConnection && connection.streams !== undefined && !stays(connection.user)) {
+      if (connection instanceof HttpConnection && connection.isEndless && !stays(connection.user)) {
         connection.close(false, "its login is no longer good");
       }
     }

@@ -91,9 +91,7 @@ function answerStream(call: StreamCall): void {
   const profile = sourceOf(call);
   const { mjpeg, encoder } = profile;
   if (!context.mjpegServer.running) throw stopped();
-  if (context.viewers.full) {
-    throw new ApiFault("too-many-clients", 503, "the limit of clients is reached", { headers: [RETRY_AFTER] });
-  }
+  if (context.viewers.full) throw tooMany();
   encoder.acquire();
   // The head is held back until there is a picture, so that a camera that gives none is a 503 and not an empty stream.
   const wait = mjpeg.awaitPicture(PICTURE_WAIT_US, false, (outcome) => {
@@ -101,17 +99,20 @@ function answerStream(call: StreamCall): void {
       encoder.release();
       return exchange.replyFault(unavailable(call, profile, outcome.failed));
     }
-    if (!context.mjpegServer.running) {
-      encoder.release();
-      return exchange.replyFault(stopped());
-    }
-    exchange.replyStream(profile);
+    if (context.mjpegServer.running && !context.viewers.full) return exchange.replyStream(profile);
+    encoder.release();
+    // Others who waited for the same picture may have taken the last places.
+    exchange.replyFault(context.mjpegServer.running ? tooMany() : stopped());
   });
   if (exchange.answered) return;
   exchange.onAbandoned(() => {
     wait.cancel();
     encoder.release();
   });
+}
+
+function tooMany(): ApiFault {
+  return new ApiFault("too-many-clients", 503, "the limit of clients is reached", { headers: [RETRY_AFTER] });
 }
 
 function stopped(): ApiFault {
