@@ -1,14 +1,14 @@
 /**
- * Writes docs/configuration.md from the schema. `--check` writes nothing and fails when the page is not current.
+ * Writes docs/configuration.md and docs/config.schema.json from the schema. `--check` writes nothing and fails when one of
+ * them is not current.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const page = join(root, "docs", "configuration.md");
 const work = mkdtempSync(join(tmpdir(), "porthole-docs-"));
 try {
   const outfile = join(work, "reference.mjs");
@@ -20,13 +20,16 @@ try {
     logLevel: "warning",
     outfile,
   });
-  const { configurationPage } = await import(pathToFileURL(outfile).href);
-  const text = configurationPage();
-  if (!process.argv.includes("--check")) {
-    writeFileSync(page, text);
-  } else if (readFileSync(page, "utf8") !== text) {
-    console.error("docs/configuration.md is not current: run node build-scripts/docs.mjs");
-    process.exitCode = 1;
+  const { configSchemaFile, configurationPage } = await import(pathToFileURL(outfile).href);
+  const documents = { "docs/configuration.md": configurationPage(), "docs/config.schema.json": configSchemaFile() };
+  for (const [name, text] of Object.entries(documents)) {
+    const file = join(root, name);
+    if (!process.argv.includes("--check")) {
+      writeFileSync(file, text);
+    } else if (!existsSync(file) || readFileSync(file, "utf8") !== text) {
+      console.error(`${name} is not current: run node build-scripts/docs.mjs`);
+      process.exitCode = 1;
+    }
   }
 } finally {
   rmSync(work, { recursive: true, force: true });

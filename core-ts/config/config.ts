@@ -28,7 +28,7 @@ export type CameraConfig = DeepReadonly<WrittenConfig["cameras"][string]>;
  * The whole configuration, every key decided. Keys and units are those of `schema.ts`, except that `profiles` has the
  * built-in ones in it.
  */
-export type Config = DeepReadonly<Omit<WrittenConfig, "profiles" | "builtinProfiles">> & {
+export type Config = DeepReadonly<Omit<WrittenConfig, "$schema" | "profiles" | "builtinProfiles">> & {
   readonly profiles: readonly Profile[];
 };
 
@@ -185,7 +185,7 @@ function firstOfEachPath(issues: readonly ConfigIssue[]): ConfigIssue[] {
 }
 
 function resolve(written: WrittenConfig): Config {
-  const { profiles, builtinProfiles, users, ...rest } = written;
+  const { $schema: _, profiles, builtinProfiles, users, ...rest } = written;
   return {
     ...rest,
     users: users.map((user) =>

@@ -1,9 +1,11 @@
 /**
- * Renders `docs/configuration.md` from the schema. Row 1; not part of the bundle, used by `build-scripts/docs.mjs`.
+ * Renders `docs/configuration.md` and `docs/config.schema.json` from the schema. Row 1; not part of the bundle, used by
+ * `build-scripts/docs.mjs`.
  */
 import { ConfigFault } from "../errors.ts";
 import { ISSUES_MAX, parseConfig } from "./config.ts";
 import { JSON_MAX_CHARS } from "./json.ts";
+import { configJsonSchema } from "./json-schema.ts";
 import { BUILTIN_PROFILES } from "./profiles.ts";
 import { CONFIG_SCHEMA, docOf, grouped } from "./schema.ts";
 
@@ -47,6 +49,11 @@ type SchemaNode = {
   readonly item?: SchemaNode;
   readonly value?: SchemaNode;
 };
+
+/** The text of `docs/config.schema.json`. */
+export function configSchemaFile(): string {
+  return `${JSON.stringify(configJsonSchema(), undefined, 2)}\n`;
+}
 
 type Section = { readonly title: string; readonly meaning: string; readonly rows: string[] };
 
@@ -143,7 +150,11 @@ const HEAD = `# Configuration
 One JSON file of at most ${grouped(JSON_MAX_CHARS)} characters. Every key may be left out, and without a file everything has its
 default; a file without settings is \`{}\`, not empty. Comments, trailing commas, keys that stand twice and unknown keys are
 faults. Objects are laid over the defaults key by key; lists replace them. The command line is laid over the file in the
-same way.
+same way. What the file says can also be changed over HTTP ([api.md](api.md#configuration)).
+
+[config.schema.json](config.schema.json) is the JSON Schema of the file, which a running server also gives at
+\`/api/config.schema.json\`: put it beside the file and begin that with \`"$schema": "./config.schema.json"\`, and editors
+complete and check its keys.
 `;
 
 const BUILTINS = `## Built-in profiles

@@ -13,6 +13,10 @@ export type KeyDoc = {
   /** Empty for what has no unit. */
   readonly unit: string;
   readonly meaning: string;
+  /** True of what is shown to nobody, administrators included (`secrets.ts`). */
+  readonly secret?: boolean;
+  /** What only the JSON Schema says of it; for `parseConfig` it is a check of its own. */
+  readonly jsonSchema?: Readonly<Record<string, unknown>>;
 };
 
 /** Longest paths, in characters. */
@@ -72,9 +76,9 @@ function flag(meaning: string) {
   return v.pipe(v.boolean(must(expected)), v.metadata({ expected, unit: "", meaning }));
 }
 
-function text(pattern: RegExp, expected: string, meaning: string) {
+function text(pattern: RegExp, expected: string, meaning: string, more: { readonly secret?: true } = {}) {
   const refuse = must(expected);
-  return v.pipe(v.string(refuse), v.regex(pattern, refuse), v.metadata({ expected, unit: "", meaning }));
+  return v.pipe(v.string(refuse), v.regex(pattern, refuse), v.metadata({ expected, unit: "", meaning, ...more }));
 }
 
 function oneOf<const Options extends readonly (string | number)[]>(options: Options, unit: string, meaning: string) {
@@ -85,13 +89,17 @@ function oneOf<const Options extends readonly (string | number)[]>(options: Opti
 }
 
 /** An object with known keys. Unknown ones are found by `shape.ts`, all of them and with a suggestion. */
-function keys<Entries extends v.ObjectEntries>(entries: Entries, meaning: string) {
+function keys<Entries extends v.ObjectEntries>(
+  entries: Entries,
+  meaning: string,
+  more: { readonly jsonSchema?: Readonly<Record<string, unknown>> } = {},
+) {
   const refuse = (issue: v.ObjectIssue): string => {
     const key = issue.path?.at(-1)?.key;
     if (typeof key !== "string") return `must be an object, not ${kindOf(issue.input)}`;
     return `is missing; it must be ${docOf(entries[key])?.expected ?? "given"}`;
   };
-  return v.pipe(v.object(entries, refuse), v.metadata({ expected: "an object", unit: "", meaning }));
+  return v.pipe(v.object(entries, refuse), v.metadata({ expected: "an object", unit: "", meaning, ...more }));
 }
 
 function listOf<Item extends v.GenericSchema>(item: Item, max: number, expected: string, meaning: string) {
@@ -237,6 +245,7 @@ const user = keys(
         /^[^\u0000-\u001f\u007f-\u009f]{1,128}$/u,
         "a password of 1 to 128 characters without control characters",
         "Password in clear. Give either this or `ha1`.",
+        { secret: true },
       ),
     ),
     ha1: v.exactOptional(
@@ -246,12 +255,14 @@ const user = keys(
             /^[0-9a-fA-F]{32}$/,
             "32 hexadecimal digits",
             "MD5 of `name:realm:password` in UTF-8: `printf %s 'name:Porthole:password' | md5sum`.",
+            { secret: true },
           ),
           sha256: v.exactOptional(
             text(
               /^[0-9a-fA-F]{64}$/,
               "64 hexadecimal digits",
               "SHA-256 of the same; needed by this user only where `auth.sha256` is on and the client picks it.",
+              { secret: true },
             ),
           ),
         },
@@ -259,7 +270,9 @@ const user = keys(
       ),
     ),
   },
-  "Who may log in. Without any, the server makes up one login at its first start and shows it to the owner.",
+  "Who may log in, beside the users added over HTTP (`/api/users`). With none here and no administrator there, the server " +
+    "makes up one login at its first start and shows it to the owner.",
+  { jsonSchema: { oneOf: [{ required: ["password"] }, { required: ["ha1"] }] } },
 );
 
 const limits = keys(
@@ -351,6 +364,14 @@ const profile = keys(
 
 export const CONFIG_SCHEMA = keys(
   {
+    $schema: v.exactOptional(
+      text(
+        /^[^\u0000-\u001f]{1,2048}$/,
+        "an address of 1 to 2048 characters",
+        "For editors alone: where they find the JSON Schema by which they check and complete this file, such as " +
+          "`./config.schema.json`.",
+      ),
+    ),
     address: v.optional(
       v.pipe(
         v.string(must("a numeric IPv4 or IPv6 address")),

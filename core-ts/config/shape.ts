@@ -16,7 +16,7 @@ export function pathText(path: KeyPath): string {
   let text = "";
   for (const key of path) {
     if (typeof key === "number") text += `[${key}]`;
-    else if (/^[A-Za-z_][A-Za-z0-9_-]{0,39}$/.test(key)) text += text === "" ? key : `.${key}`;
+    else if (/^[A-Za-z_$][A-Za-z0-9_-]{0,39}$/.test(key)) text += text === "" ? key : `.${key}`;
     else text += `[${shownKey(key)}]`;
   }
   return text === "" ? "config" : text;
