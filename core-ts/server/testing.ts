@@ -2,7 +2,7 @@
  * A server on the fake host, and clients that speak to it. For tests only: nothing of the bundle imports this file.
  */
 import type { Core } from "../../bindings/contract/core.ts";
-import { FakeHost, type FakePeer } from "../../test/fakes/fake-host.ts";
+import { FakeHost, type FakePeer, JPEG } from "../../test/fakes/fake-host.ts";
 import { Server } from "./server.ts";
 
 export const RTSP_PORT = 7778;
@@ -137,18 +137,118 @@ export class RtspClient {
   }
 }
 
+/** One part of an MJPEG stream. */
+export type Part = { readonly headers: ReadonlyMap<string, string>; readonly jpeg: Uint8Array };
+
+const BOUNDARY = "--porthole-frame\r\n";
+
+/** An HTTP client over a fake connection: responses in order, or the parts of a stream without end. */
+export class HttpClient {
+  readonly peer: FakePeer;
+  readonly #world: World;
+  /** Methods of requests without their response, oldest first: the answer to HEAD has no body. */
+  readonly #asked: string[] = [];
+  #text = "";
+
+  constructor(world: World, address = "127.0.0.1", port = HTTP_PORT) {
+    this.#world = world;
+    this.peer = world.host.connect(port, { address });
+    world.host.settle(world.core);
+  }
+
+  /** Sends a request; the response may come later. */
+  send(method: string, target: string, headers: Record<string, string> = {}, body = ""): void {
+    const all: Record<string, string> = { Host: `127.0.0.1:${HTTP_PORT}`, ...headers };
+    if (body !== "") all["Content-Length"] = String(body.length);
+    const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+    this.#asked.push(method);
+    this.raw(`${method} ${target} HTTP/1.1\r\n${lines.join("")}\r\n${body}`);
+  }
+
+  raw(text: string): void {
+    this.peer.send(text);
+    this.#world.host.settle(this.#world.core);
+  }
+
+  /** The next response, letting up to `waitUs` pass for it. Of a stream without end: its head. */
+  reply(waitUs = 5_000_000): Response {
+    for (let waited = 0; ; waited += 10_000) {
+      const response = this.#take();
+      if (response !== undefined) return response;
+      if (waited >= waitUs) throw new Error("no response came");
+      this.#world.host.advance(this.#world.core, 10_000);
+    }
+  }
+
+  request(method: string, target: string, headers: Record<string, string> = {}, body = ""): Response {
+    this.send(method, target, headers, body);
+    return this.reply();
+  }
+
+  get(target: string, headers: Record<string, string> = {}): Response {
+    return this.request("GET", target, headers);
+  }
+
+  /** True when no response is there without time passing. */
+  get silent(): boolean {
+    this.#text += this.peer.text();
+    return this.#text === "";
+  }
+
+  /** Lets time pass. */
+  watch(us: number): void {
+    this.#world.host.advance(this.#world.core, us);
+  }
+
+  /** What has come and is neither a response nor a whole part. */
+  get rest(): string {
+    this.#text += this.peer.text();
+    return this.#text;
+  }
+
+  /** Reads the boundary that opens the first part. */
+  firstBoundary(): void {
+    if (!this.rest.startsWith(BOUNDARY)) throw new Error(`no boundary: ${JSON.stringify(this.rest.slice(0, 40))}`);
+    this.#text = this.#text.slice(BOUNDARY.length);
+  }
+
+  /** The whole parts that have come, each with the boundary behind it. Throws for anything else in their place. */
+  parts(): Part[] {
+    const parts: Part[] = [];
+    for (;;) {
+      const head = this.rest.indexOf("\r\n\r\n");
+      if (head < 0) return parts;
+      const headers = headersOf(this.#text.slice(0, head).split("\r\n"));
+      const length = Number(headers.get("content-length"));
+      const end = head + 4 + length;
+      const behind = this.#text.slice(end, end + 2 + BOUNDARY.length);
+      if (behind.length < 2 + BOUNDARY.length) return parts;
+      if (behind !== `\r\n${BOUNDARY}`) throw new Error(`no boundary behind a part: ${JSON.stringify(behind)}`);
+      parts.push({ headers, jpeg: Uint8Array.from(this.#text.slice(head + 4, end), (c) => c.charCodeAt(0)) });
+      this.#text = this.#text.slice(end + behind.length);
+    }
+  }
+
+  #take(): Response | undefined {
+    const parsed = parseResponse(this.rest, this.#asked[0] === "HEAD");
+    if (parsed === undefined) return undefined;
+    this.#text = this.#text.slice(parsed.length);
+    // 100 Continue is not the answer.
+    if (parsed.response.status >= 200) this.#asked.shift();
+    return parsed.response;
+  }
+}
+
 /** The first response of a text and its length, or undefined while it is not complete. */
-export function parseResponse(text: string): { readonly response: Response; readonly length: number } | undefined {
+export function parseResponse(
+  text: string,
+  isHead = false,
+): { readonly response: Response; readonly length: number } | undefined {
   const end = text.indexOf("\r\n\r\n");
   if (end < 0) return undefined;
   const lines = text.slice(0, end).split("\r\n");
-  const headers = new Map<string, string>();
-  for (const line of lines.slice(1)) {
-    const colon = line.indexOf(":");
-    const name = line.slice(0, colon).toLowerCase();
-    if (!headers.has(name)) headers.set(name, line.slice(colon + 1).trim());
-  }
-  const bodyLength = Number(headers.get("content-length") ?? 0);
+  const headers = headersOf(lines.slice(1));
+  const bodyLength = isHead ? 0 : Number(headers.get("content-length") ?? 0);
   const bodyStart = end + 4;
   if (text.length < bodyStart + bodyLength) return undefined;
   const body = text.slice(bodyStart, bodyStart + bodyLength);
@@ -156,6 +256,26 @@ export function parseResponse(text: string): { readonly response: Response; read
     response: { status: Number(lines[0]!.split(" ")[1]), headers, lines, body },
     length: bodyStart + bodyLength,
   };
+}
+
+/** Of a name given twice the first. */
+function headersOf(lines: readonly string[]): Map<string, string> {
+  const headers = new Map<string, string>();
+  for (const line of lines) {
+    const colon = line.indexOf(":");
+    const name = line.slice(0, colon).toLowerCase();
+    if (!headers.has(name)) headers.set(name, line.slice(colon + 1).trim());
+  }
+  return headers;
+}
+
+/** A JPEG file of about so many bytes, told apart by what its scan is filled with. */
+export function jpegOf(bytes: number, fill: number): Uint8Array {
+  const scan = JPEG.length - 2;
+  const jpeg = new Uint8Array(Math.max(bytes, JPEG.length)).fill(fill);
+  jpeg.set(JPEG.subarray(0, scan));
+  jpeg.set([0xff, 0xd9], jpeg.length - 2);
+  return jpeg;
 }
 
 export function rtpOf(packet: Uint8Array) {
