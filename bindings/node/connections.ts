@@ -338,8 +338,10 @@ export class Connection implements Disposable, Receiver, ByteSink {
   }
 }
 
+/** Closes a socket with RST, whatever waits. */
 function reset(socket: net.Socket): void {
-  if (socket.destroyed) return;
-  if (socket.connecting) socket.destroy();
-  else socket.resetAndDestroy();
+  // resetAndDestroy() first waits for pending writes, which may be why the connection is to be reset, and sends FIN. What it
+  // sets to make its own destroy() a reset does so here at once.
+  (socket as net.Socket & { resetAndClosing?: boolean }).resetAndClosing = true;
+  socket.destroy();
 }
