@@ -14,6 +14,10 @@ import { ApiFault } from "./api-fault.ts";
 import type { Call, Method, Route } from "./route.ts";
 import { check, expected, type Fields, type Schema, valueOfText } from "./schema.ts";
 
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] as const;
+/** {@link vagueness} of a path that takes any. */
+const ANY_PATH = 100;
+
 type Match = { readonly route: Route; readonly params: Readonly<Record<string, string>> };
 
 export class Router {
@@ -54,11 +58,10 @@ export class Router {
    * @param path `*`: of the server as a whole.
    */
   allowed(path: string): string {
-    return allowOf(
-      this.#ranked
-        .filter(({ segments }) => path === "*" || matchPath(segments, segmentsOf(path)) !== undefined)
-        .map(({ route }) => route.method),
-    );
+    if (path === "*") return allowOf(this.routes.map(({ method }) => method));
+    const matches = this.#ranked.filter(({ segments }) => matchPath(segments, segmentsOf(path)) !== undefined);
+    const known = matches.filter(({ segments }) => vagueness(segments) < ANY_PATH);
+    return allowOf((known.length > 0 ? known : matches).map(({ route }) => route.method));
   }
 
   #find(context: ServerContext, { path, method }: HttpRequest): Match {
@@ -152,7 +155,7 @@ function parseBody(body: string): unknown {
 }
 
 function allowOf(methods: readonly Method[]): string {
-  const all = new Set<string>(methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])));
+  const all = METHODS.filter((method) => methods.includes(method === "HEAD" ? "GET" : method));
   return [...all, "OPTIONS"].join(", ");
 }
 
@@ -164,7 +167,10 @@ function segmentsOf(path: string): string[] {
 }
 
 function vagueness(segments: readonly string[]): number {
-  return segments.reduce((sum, segment) => sum + (segment.endsWith("+}") ? 100 : segment.startsWith("{") ? 1 : 0), 0);
+  return segments.reduce(
+    (sum, segment) => sum + (segment.endsWith("+}") ? ANY_PATH : segment.startsWith("{") ? 1 : 0),
+    0,
+  );
 }
 
 /** The parameters as the request spells them, or undefined when the path is another. */

@@ -145,7 +145,8 @@ function unavailable({ exchange, context }: StreamCall, profile: StreamProfile, 
   const state = context.cameras.stateOf(camera);
   exchange.connection.log("warn", `${exchange.request.path} unavailable: ${why}`);
   const { fix } = state;
-  return new ApiFault("camera-unavailable", 503, `camera ${camera}: ${describeState(state)}; ${why}`, {
+  const told = state.state === "ok" || why.includes(describeState(state)) ? why : `${describeState(state)}; ${why}`;
+  return new ApiFault("camera-unavailable", 503, `camera ${camera}: ${told}`, {
     details: { camera, state: state.state, ...(fix === undefined ? {} : { fix }) },
     headers: [RETRY_AFTER],
   });
