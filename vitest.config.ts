@@ -17,7 +17,7 @@ export default defineConfig({
             "core-ts/**/*.test.ts",
             "bindings/**/*.test.ts",
             "build-scripts/**/*.test.ts",
-            "test/{fakes,cameras}/**/*.test.ts",
+            "test/fakes/**/*.test.ts",
           ],
         },
       },
