@@ -59,8 +59,9 @@ export function ensureTools() {
 /** Runs the tests of both modules. @returns how many passed and failed */
 export function testJvm() {
   ensureTools();
-  // Reports of tests that are no more would be counted.
-  for (const folder of reportFolders()) fs.rmSync(folder, { recursive: true, force: true });
+  // Tests and reports of tests that are no more would be run and counted.
+  const old = MODULES.map((module) => path.join(root, module, "target/test-classes"));
+  for (const folder of [...old, ...reportFolders()]) fs.rmSync(folder, { recursive: true, force: true });
   const { status } = run("mvn", mavenArgs(["package", "-fae"]));
   const counts = readReports(reportFolders());
   // Maven may fail without any test: a compiler's error, a forbidden call.

@@ -60,6 +60,7 @@ import java.nio.channels.SocketChannel
 import java.security.SecureRandom
 import java.util.concurrent.ExecutorService
 import java.util.concurrent.Executors
+import java.util.concurrent.TimeUnit
 
 /** What a host works on; it outlives the host, save what [Host] makes itself. */
 internal class HostParts(
@@ -187,8 +188,10 @@ internal class Host(
         network.dirty.clear()
         events.clear()
         connector.close()
-        loop.drain()
+        // What has been appended still reaches its file, and gives its buffers back.
         writer?.shutdown()
+        writer?.awaitTermination(FILES_MAX_MS, TimeUnit.MILLISECONDS)
+        loop.drain()
         loop.close()
     }
 
@@ -787,6 +790,7 @@ internal class Host(
         const val PORT_MAX = 65_535
         const val PICTURE_MAX = 16_384
         const val CAPTURE_MAX_US = 5_000_000L
+        const val FILES_MAX_MS = 2_000L
         val FILE_MODES = listOf("append", "truncate")
     }
 }

@@ -148,8 +148,12 @@ public class Porthole private constructor(
                 val startedUs = options.clock.nowUs()
                 when (val outcome = runOnce()) {
                     is RunEnd.Exited -> {
-                        end = outcome
-                        break
+                        if (outcome.code != EXIT_RESTART) {
+                            end = outcome
+                            break
+                        }
+                        options.log.log(LogLevel.INFO, "the core starts again, as it asked for")
+                        backoffMs = BACKOFF_MIN_MS
                     }
                     is RunEnd.Failed -> {
                         if (options.clock.nowUs() - startedUs > BACKOFF_FORGOTTEN_US) backoffMs = BACKOFF_MIN_MS
@@ -255,6 +259,8 @@ public class Porthole private constructor(
     }
 
     public companion object {
+        /** The core's exit code for "start me again" (`host.ts`, exit). */
+        private const val EXIT_RESTART = 3
         private const val BACKOFF_MIN_MS = 100L
 
         /** Longest pause between two runs of a core that fails again and again. */

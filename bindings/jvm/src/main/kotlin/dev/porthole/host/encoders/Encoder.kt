@@ -40,14 +40,13 @@ internal class Encoder(
     private val waiting = ArrayDeque<Any>()
     private var framesWaiting = 0
     private var oldestUs = 0L
-    private var needsKey = true
+    private var needsKey = false
     private var dropped = 0
     private var final = false
     private var closed = false
 
     // The encoder's thread only.
     private val units = FrameUnits()
-    private var lastTimeUs = Long.MIN_VALUE
 
     private val activate = { if (!closed) events.activate(this) }
 
@@ -94,10 +93,32 @@ internal class Encoder(
             failed("the encoder made bytes that are no JPEG image")
             return
         }
+        add(source, timeUs, key, described, nowUs, droppedBefore)
+    }
+
+    /** As [frame], with the `units` array of the event as it shall be. */
+    fun described(
+        bytes: ByteBuffer,
+        timeUs: Long,
+        key: Boolean,
+        units: String,
+    ) {
+        val nowUs = clock.nowUs()
+        val droppedBefore = accepts(key, nowUs)
+        if (droppedBefore >= 0) add(bytes.duplicate(), timeUs, key, units, nowUs, droppedBefore)
+    }
+
+    private fun add(
+        source: ByteBuffer,
+        timeUs: Long,
+        key: Boolean,
+        units: String,
+        nowUs: Long,
+        droppedBefore: Int,
+    ) {
         val copy = SharedBytes(pool, pool.take(source.remaining()), source.remaining())
         copy.buffer.put(source)
-        lastTimeUs = maxOf(timeUs, lastTimeUs + 1)
-        val frame = Frame(copy, lastTimeUs, key, described, nowUs, droppedBefore)
+        val frame = Frame(copy, timeUs, key, units, nowUs, droppedBefore)
         val taken =
             synchronized(lock) {
                 if (closed || final) return@synchronized false
@@ -119,8 +140,7 @@ internal class Encoder(
             when {
                 closed || final -> -1
                 full || late || (needsKey && !key) -> {
-                    // Before the first key frame there is nothing to miss.
-                    if (lastTimeUs != Long.MIN_VALUE) dropped++
+                    dropped++
                     needsKey = true
                     -1
                 }

@@ -65,7 +65,6 @@ internal class OutputFile(
         while (!closed) {
             val media = outlet ?: return
             val nowUs = clock.nowUs()
-            media.dropOld(nowUs)
             val unit = media.headUnit ?: return
             if (waitingBytes > 0 && waitingBytes + unit.length > Bounds.FILE_WAITING_MAX_BYTES) return
             unit.retain()
@@ -93,6 +92,7 @@ internal class OutputFile(
         enqueue({ while (bytes.hasRemaining()) channel.write(bytes) }) {
             waitingBytes -= count
             written()
+            outlet?.dropOld(clock.nowUs())
             flow()
         }
     }

@@ -103,7 +103,7 @@ internal class Outlet(
             dropUnbegun(membership, report = true)
             membership.waiting = true
             membership.overflowed = true
-            if (!unit.key || overflows(unit, nowUs)) {
+            if (!unit.key || !hasRoom(unit)) {
                 skip(membership, unit)
                 return false
             }
@@ -116,15 +116,17 @@ internal class Outlet(
         return true
     }
 
-    /** Called before bytes leave: an unbegun unit past its age goes, with the rest of its membership's. */
+    /** The destination takes bytes again: unbegun units past their age go, each with the rest of its membership's. */
     fun dropOld(nowUs: Long) {
-        val index = firstUnbegun()
-        if (index < 0 || nowUs - unitAt(index).timeUs <= spec.maxAgeUs) return
-        val membership = ownerAt(index)
-        dropUnbegun(membership, report = true)
-        if (spec.overflow == Overflow.SKIP_TO_KEY) {
-            membership.waiting = true
-            membership.overflowed = true
+        while (true) {
+            val index = oldestUnbegun()
+            if (index < 0 || nowUs - unitAt(index).timeUs <= spec.maxAgeUs) return
+            val membership = ownerAt(index)
+            dropUnbegun(membership, report = true)
+            if (spec.overflow == Overflow.SKIP_TO_KEY) {
+                membership.waiting = true
+                membership.overflowed = true
+            }
         }
     }
 
@@ -174,15 +176,20 @@ internal class Outlet(
         unit: MediaUnit,
         nowUs: Long,
     ): Boolean {
-        if (count == 0) return false
-        if (queuedBytes + unit.length > spec.maxBytes) return true
-        val index = firstUnbegun()
+        if (!hasRoom(unit)) return true
+        val index = oldestUnbegun()
         return index >= 0 && nowUs - unitAt(index).timeUs > spec.maxAgeUs
     }
 
-    private fun firstUnbegun(): Int {
-        val index = if (headSent > 0) 1 else 0
-        return if (index < count) index else -1
+    private fun hasRoom(unit: MediaUnit): Boolean = count == 0 || queuedBytes + unit.length <= spec.maxBytes
+
+    /** By capture time: units of several fan-outs need not come in its order. -1 when there is none. */
+    private fun oldestUnbegun(): Int {
+        var oldest = -1
+        for (index in (if (headSent > 0) 1 else 0) until count) {
+            if (oldest < 0 || unitAt(index).timeUs < unitAt(oldest).timeUs) oldest = index
+        }
+        return oldest
     }
 
     private fun dropUnbegun(

@@ -149,7 +149,10 @@ internal class Connection(
     // ── Readiness ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     override fun ready(operations: Int) {
-        if (operations and SelectionKey.OP_WRITE != 0) flow()
+        if (operations and SelectionKey.OP_WRITE != 0) {
+            outlet?.dropOld(network.clock.nowUs())
+            flow()
+        }
         if (operations and SelectionKey.OP_READ != 0 && state != State.CLOSED) read()
     }
 
@@ -287,7 +290,6 @@ internal class Connection(
             }
             if (media == null) return true
             val nowUs = network.clock.nowUs()
-            media.dropOld(nowUs)
             val unit = media.headUnit ?: return true
             // While control bytes wait, media stops at the packet's end.
             val to = if (control.isEmpty()) unit.length else unit.packetEnd(media.headSent)

@@ -110,7 +110,10 @@ internal class UdpSocket private constructor(
     // ── Inbound ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     override fun ready(operations: Int) {
-        if (operations and SelectionKey.OP_WRITE != 0) flow()
+        if (operations and SelectionKey.OP_WRITE != 0) {
+            outlet?.dropOld(network.clock.nowUs())
+            flow()
+        }
         if (operations and SelectionKey.OP_READ != 0 && !closed) read()
     }
 
@@ -181,7 +184,6 @@ internal class UdpSocket private constructor(
         while (true) {
             val media = outlet ?: break
             val nowUs = network.clock.nowUs()
-            media.dropOld(nowUs)
             val unit = media.headUnit ?: break
             if (unit.runs == 0) unit.findRuns(RUN_SEGMENTS_MAX, RUN_BYTES_MAX)
             // Its last packet may take it out of the queue.
