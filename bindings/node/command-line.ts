@@ -84,7 +84,7 @@ function flagsOf(args: readonly string[]) {
     }).values;
   } catch (error) {
     // Node's own text goes on with advice on later sentences and lines.
-    throw new UsageFault((error as Error).message.split(/\.? To specify|\n|\. (?=[A-Z])/)[0]!);
+    throw new UsageFault((error as Error).message.split(/\n|\. /)[0]!.replace(/\.$/, ""));
   }
 }
 

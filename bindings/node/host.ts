@@ -354,6 +354,9 @@ export class NodeHost implements Host {
     }
   }
 
+  /** The file is the operator's own and stays as it is. */
+  configResult(): void {}
+
   fileOpen(spec: string): number {
     const open = parsed<{ readonly name: string; readonly mode: "append" | "truncate" }>(spec);
     if (open === undefined || !isFileName(open.name)) return Code.INVALID;
