@@ -21,6 +21,7 @@ import {
   CONTROL_LANE_BYTES,
   Code,
   type ConfigReadResult,
+  type ConfigResult,
   DATAGRAMS_WAITING_MAX,
   type EncoderSpec,
   EVENTS_MAX_BYTES,
@@ -213,6 +214,10 @@ export class FakeHost implements Host {
   ];
   device: Record<string, unknown> = { model: "fake" };
   stored: Record<"config" | "state", ConfigReadResult> = { config: { state: "absent" }, state: { state: "absent" } };
+  /** What the core has told of the configurations it read. */
+  readonly configResults: ConfigResult[] = [];
+  /** The text taken before, to which the next refusal goes back. */
+  storedBefore: ConfigReadResult | undefined;
   /** False: configWrite answers UNSUPPORTED. */
   canStore = true;
   /**
@@ -888,6 +893,13 @@ export class FakeHost implements Host {
       this.stored[which] = { state: "present", text };
       return Code.OK;
     });
+  }
+
+  configResult(result: string): void {
+    const told = JSON.parse(result) as ConfigResult;
+    this.configResults.push(told);
+    if (told.state === "refused" && this.storedBefore !== undefined) this.stored.config = this.storedBefore;
+    this.storedBefore = undefined;
   }
 
   fileOpen(spec: string): number {

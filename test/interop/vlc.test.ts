@@ -16,10 +16,10 @@ const rtspTest = hasLive555 ? test : test.skip;
 let server: Server;
 let pictures: string;
 beforeAll(async () => {
-  server = await Server.start();
   pictures = mkdtempSync(join(tmpdir(), "porthole-vlc-"));
   // VLC runs as another user here and writes into it.
   chmodSync(pictures, 0o777);
+  server = await Server.start();
 });
 afterAll(async () => {
   rmSync(pictures, { recursive: true, force: true });
