@@ -70,7 +70,7 @@ private class Program(
                 version = VERSION
                 clock = this@Program.clock
                 log = this@Program.log
-                offload = LinuxSegmentation.open { log.log(LogLevel.INFO, it) } ?: SegmentationOffload.NONE
+                offload = segmentation()
                 deviceStatus = ::deviceStatus
                 line.configFile?.let { file ->
                     // What the core keeps stands beside the configuration.
@@ -86,6 +86,12 @@ private class Program(
         val code = porthole.await() ?: EXIT_BUG
         timers.close()
         exitProcess(code)
+    }
+
+    /** `-Dporthole.udpSegment=off` is for measurements: a call for each packet, as on systems without the option. */
+    private fun segmentation(): SegmentationOffload {
+        if (System.getProperty("porthole.udpSegment") == "off") return SegmentationOffload.NONE
+        return LinuxSegmentation.open { log.log(LogLevel.INFO, it) } ?: SegmentationOffload.NONE
     }
 
     private fun onEvent(event: PortholeEvent) {

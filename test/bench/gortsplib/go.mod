@@ -1,0 +1,3 @@
+module porthole.dev/bench/gortsplib
+
+go 1.24
