@@ -190,6 +190,23 @@ export type ConfigReadResult =
   | { readonly state: "absent" }
   | { readonly state: "failed"; readonly reason: string };
 
+/**
+ * What {@link Host.configResult} is told as JSON of the text that the last `configRead("config")` gave. A host that takes an
+ * operator's file over keeps `text` and gives back `masked`; where the file stays the operator's own both mean nothing.
+ */
+export type ConfigResult =
+  | {
+      readonly state: "accepted";
+      /** The same configuration with the HA1 in place of passwords; absent where there was none to read. */
+      readonly text?: string;
+      /** The same with a mask for each secret; coming back it means what it meant. */
+      readonly masked?: string;
+      /** Where logins come from now: nobody needs one, the configuration names them, or one is generated. */
+      readonly logins: "off" | "configured" | "generated";
+    }
+  /** The running configuration stays in force. Key paths and what is wrong there, never a value. */
+  | { readonly state: "refused"; readonly issues: readonly { readonly path: string; readonly message: string }[] };
+
 /** What {@link Host.ready} is told as JSON once every listener is up. It is also what `--ready-file` holds. */
 export type ReadyInfo = {
   readonly rtspPort: number;
@@ -327,6 +344,12 @@ export interface Host {
    * (`npm start` without `--config`).
    */
   configWrite(which: "config" | "state", text: string): number;
+  /**
+   * What became of the operator's configuration (JSON of {@link ConfigResult}): at the start, and after each `config` event.
+   * When the first text of a start is refused it is read once more, so that a host can go back to one that it took before;
+   * only if that is refused too the start fails.
+   */
+  configResult(result: string): void;
   /** Opens JSON `{name, mode: "append" | "truncate"}` for writing. */
   fileOpen(spec: string): HandleOrCode;
   /** Appends bytes; FULL when more than 4 MiB wait for the disk. */

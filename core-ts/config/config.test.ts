@@ -40,6 +40,8 @@ const DEFAULTS = {
   cameras: { back: camera, front: camera },
   profiles: BUILTINS,
   mjpeg: { fps: 30 },
+  power: { awake: "always" },
+  config: { sdcardDrop: true },
   log: { level: "info" },
 };
 

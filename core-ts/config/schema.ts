@@ -362,6 +362,36 @@ const profile = keys(
   "Streams of your own.",
 );
 
+const power = keys(
+  {
+    awake: v.optional(
+      oneOf(
+        ["always", "charging", "watching"],
+        "",
+        "When a phone is kept from sleeping: `always`, as long as the server listens; `charging`, only on a charger or while " +
+          "somebody watches; `watching`, only while somebody watches. A sleeping phone answers late or not at all, so with " +
+          "`watching`, and with `charging` off the charger, it may be out of reach while its screen is off.",
+      ),
+      "always",
+    ),
+  },
+  "What a phone gives to be reachable. Other computers take no notice.",
+);
+
+const configIntake = keys(
+  {
+    sdcardDrop: v.optional(
+      flag(
+        "Android: whether a `porthole.json` pushed into the app's folder on the shared storage is taken. On Android 8 to 10 " +
+          "any app with the storage permission can write there, and so change this configuration; with false only " +
+          "`adb shell content write --uri content://dev.porthole.config/porthole.json` does.",
+      ),
+      true,
+    ),
+  },
+  "How this configuration itself gets in.",
+);
+
 export const CONFIG_SCHEMA = keys(
   {
     $schema: v.exactOptional(
@@ -415,6 +445,8 @@ export const CONFIG_SCHEMA = keys(
       ),
       {},
     ),
+    power: v.optional(power, {}),
+    config: v.optional(configIntake, {}),
     log: v.optional(
       keys(
         {

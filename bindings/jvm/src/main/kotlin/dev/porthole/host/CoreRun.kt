@@ -35,7 +35,7 @@ internal interface RunListener {
 
 /**
  * One run of the core, from the bundle's load to its end: one engine, one host, one loop, on the thread that calls [run].
- * Other threads may call [askToStop], [networkChanged] and [camerasChanged], and read the counters.
+ * Other threads may call [askToStop], [networkChanged], [configChanged] and [camerasChanged], and read the counters.
  */
 internal class CoreRun(
     parts: HostParts,
@@ -70,6 +70,8 @@ internal class CoreRun(
     fun askToStop(): Unit = host.askToStop()
 
     fun networkChanged(): Unit = host.networkChanged()
+
+    fun configChanged(): Unit = host.configChanged()
 
     fun camerasChanged(): Unit = host.camerasChanged()
 

@@ -19,6 +19,8 @@ import dev.porthole.host.contract.parseEncoderSpec
 import dev.porthole.host.contract.parseRotation
 import dev.porthole.host.encoders.Encoder
 import dev.porthole.host.files.ConfigFile
+import dev.porthole.host.files.ConfigStore
+import dev.porthole.host.files.ConfigText
 import dev.porthole.host.files.FileStore
 import dev.porthole.host.files.OutputFile
 import dev.porthole.host.json.Json
@@ -73,7 +75,10 @@ internal class HostParts(
     val stateFile: File?,
     val folder: File?,
     val deviceStatus: () -> Map<String, Any?>,
-)
+) {
+    /** In place of [configFile]. */
+    var configStore: ConfigStore? = null
+}
 
 /** What the core tells whoever runs it. The core's thread; returns at once. */
 internal interface HostOwner {
@@ -92,7 +97,7 @@ internal interface HostOwner {
 
 /**
  * The host of one run of the core: owns every handle, and all of them end with it. The core's thread only, save
- * [networkChanged], [camerasChanged] and [askToStop].
+ * [networkChanged], [configChanged], [camerasChanged] and [askToStop].
  */
 internal class Host(
     private val parts: HostParts,
@@ -157,6 +162,8 @@ internal class Host(
     }
 
     fun networkChanged(): Unit = loop.post { events.post(0, "{\"type\":\"network\"}") }
+
+    fun configChanged(): Unit = loop.post { events.post(0, "{\"type\":\"config\"}") }
 
     fun camerasChanged(): Unit = loop.post { events.post(0, "{\"type\":\"cameras\"}") }
 
@@ -644,12 +651,30 @@ internal class Host(
 
     // ── Files ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    override fun configRead(which: String): String = configFile(which)?.read() ?: "{\"state\":\"absent\"}"
+    override fun configRead(which: String): String {
+        val store = configStore(which) ?: return configFile(which)?.read() ?: "{\"state\":\"absent\"}"
+        val result =
+            when (val text = store.read()) {
+                is ConfigText.Present -> mapOf("state" to "present", "text" to text.text)
+                ConfigText.Absent -> mapOf("state" to "absent")
+                is ConfigText.Failed -> mapOf("state" to "failed", "reason" to text.reason)
+            }
+        return Json.write(result)
+    }
 
     override fun configWrite(
         which: String,
         text: String,
-    ): Int = configFile(which)?.write(text) ?: Code.UNSUPPORTED
+    ): Int {
+        val store = configStore(which) ?: return configFile(which)?.write(text) ?: Code.UNSUPPORTED
+        return if (store.write(text)) Code.OK else Code.FAILED
+    }
+
+    override fun configResult(result: String) {
+        parts.configStore?.told(result)
+    }
+
+    private fun configStore(which: String): ConfigStore? = if (which == "config") parts.configStore else null
 
     private fun configFile(which: String): ConfigFile? = if (which == "state") state else config
 

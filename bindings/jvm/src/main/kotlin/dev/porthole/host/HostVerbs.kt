@@ -123,6 +123,8 @@ internal interface HostVerbs {
         text: String,
     ): Int
 
+    fun configResult(result: String)
+
     fun fileOpen(spec: String): Int
 
     fun fileAppend(

@@ -3,6 +3,7 @@ package dev.porthole.host
 import dev.porthole.host.cameras.CameraList
 import dev.porthole.host.cameras.VideoSource
 import dev.porthole.host.engine.ScriptBundle
+import dev.porthole.host.files.ConfigStore
 import dev.porthole.host.json.Json
 import dev.porthole.host.json.appendJson
 import dev.porthole.host.loop.HostClock
@@ -59,6 +60,9 @@ public class PortholeOptions internal constructor() {
 
     /** The operator's file; without one there is nothing to read or to write. */
     public var configFile: File? = null
+
+    /** Where the configuration comes from instead of a file; [Porthole.configChanged] says when it has changed. */
+    public var configStore: ConfigStore? = null
 
     /** Where the core keeps what it generates. */
     public var stateFile: File? = null
@@ -136,6 +140,11 @@ public class Porthole private constructor(
         run?.networkChanged()
     }
 
+    /** [PortholeOptions.configStore] has another text. Any thread. */
+    public fun configChanged() {
+        run?.configChanged()
+    }
+
     /** Buffers of frames and packets that are in use; 0 after the end. */
     internal val outstandingBuffers: Int get() = pool.outstanding
 
@@ -190,6 +199,7 @@ public class Porthole private constructor(
                 options.folder,
                 options.deviceStatus,
             )
+        parts.configStore = options.configStore
         val next = CoreRun(parts, bundle, launch, runListener, watchesConfig = options.configFile != null)
         run = next
         // A stop that came between two runs reached neither.

@@ -107,6 +107,7 @@ internal class HostBindings(
     private fun storage() {
         text("configRead") { verbs.configRead(it.text(0)) }
         number("configWrite") { verbs.configWrite(it.text(0), it.text(1)) }
+        nothing("configResult") { verbs.configResult(it.text(0)) }
         number("fileOpen") { verbs.fileOpen(it.text(0)) }
         number("fileAppend") { verbs.fileAppend(it.int(0), it.bytes(1)) }
         number("fileSync") { verbs.fileSync(it.int(0)) }
