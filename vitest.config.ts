@@ -30,6 +30,15 @@ export default defineConfig({
       },
       {
         test: {
+          name: "api",
+          include: ["test/api/**/*.test.ts"],
+          fileParallelism: false,
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
           name: "interop",
           include: ["test/interop/**/*.test.ts"],
           // They count lost packets and wait for real programs: one file at a time, on an otherwise idle machine.

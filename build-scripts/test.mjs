@@ -22,6 +22,11 @@ const RINGS = [
     run: (/** @type {Rings} */ rings) => rings.vitest("conformance", "conformance"),
   },
   {
+    name: "api",
+    clients: true,
+    run: (/** @type {Rings} */ rings) => rings.vitest("API, Node host", "api", { PORTHOLE_HOST: "node" }),
+  },
+  {
     name: "interop-node",
     clients: true,
     run: (/** @type {Rings} */ rings) => rings.vitest("interop, Node host", "interop", { PORTHOLE_HOST: "node" }),
