@@ -26,6 +26,8 @@ export type AuthenticatorOptions = {
   readonly qop: boolean;
   /** 32 random bytes, new with every start. */
   readonly secret: Uint8Array;
+  /** What slows guessing down; given where several authenticators share it, else it has its own. */
+  readonly throttle?: LoginThrottle;
 };
 
 export type AuthRequest = {
@@ -79,7 +81,7 @@ export class Authenticator {
   readonly #basic: boolean;
   readonly #qop: boolean;
   readonly #nonces: NonceSource;
-  readonly #throttle = new LoginThrottle();
+  readonly #throttle: LoginThrottle;
   #users = new Map<string, User>();
 
   constructor(o: AuthenticatorOptions) {
@@ -88,6 +90,7 @@ export class Authenticator {
     this.#basic = o.basic;
     this.#qop = o.qop;
     this.#nonces = new NonceSource(o.secret);
+    this.#throttle = o.throttle ?? new LoginThrottle();
     this.setUsers(o.users);
   }
 

@@ -44,6 +44,11 @@ export class LoginThrottle {
     return delayOf(level);
   }
 
+  /** How long to hold an answer that is neither: what was good says nothing of passwords, and clears nothing. */
+  delay(address: string, nowUs: Micros): Micros {
+    return delayOf(this.#level(address, nowUs));
+  }
+
   /**
    * A login succeeded: the address starts afresh.
    * @returns how long to hold this answer too. Without that, a guesser would hang up after a few milliseconds of silence

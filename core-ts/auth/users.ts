@@ -14,6 +14,9 @@ export type User = {
 };
 
 export const USER_NAME_MAX_CHARS = 64;
+/** Passwords that are given over the network are at least this long; what the operator writes into the file is his affair. */
+export const PASSWORD_MIN_CHARS = 8;
+export const PASSWORD_MAX_CHARS = 128;
 
 /**
  * What keeps a text from being a login name, as the end of a sentence, or undefined when nothing does. A colon ends the

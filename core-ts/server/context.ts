@@ -2,14 +2,18 @@
  * What connections see of the server. Row 3.
  */
 import type { Authenticator } from "../auth/authenticator.ts";
+import type { LoginThrottle } from "../auth/login-throttle.ts";
 import type { Config } from "../config/config.ts";
 import type { Admission } from "./admission.ts";
 import type { EventReaders } from "./api/event-readers.ts";
 import type { Cameras } from "./cameras.ts";
+import type { Logins } from "./logins.ts";
 import type { MjpegServer } from "./mjpeg-server.ts";
 import type { StreamProfiles } from "./profiles.ts";
 import type { RtspSession } from "./rtsp-session.ts";
 import type { Runtime } from "./runtime.ts";
+import type { Settings } from "./settings.ts";
+import type { StreamTokens } from "./stream-tokens.ts";
 import type { Viewers } from "./viewers.ts";
 
 export interface ServerContext {
@@ -24,6 +28,11 @@ export interface ServerContext {
   readonly sessions: Map<string, RtspSession>;
   /** The configuration in force; replaced as a whole by a reload. */
   readonly config: Config;
+  readonly settings: Settings;
+  readonly logins: Logins;
+  readonly tokens: StreamTokens;
+  /** Slows guessing down, over RTSP and HTTP together. */
+  readonly loginThrottle: LoginThrottle;
   /** Undefined when logins are switched off. */
   readonly rtspLogin: Authenticator | undefined;
   readonly httpLogin: Authenticator | undefined;
@@ -31,6 +40,8 @@ export interface ServerContext {
   readonly serverName: string;
   /** The port in use, which differs from the configured one when that is 0. */
   readonly rtspPort: number;
+  /** Puts the configuration that the settings have taken to work. */
+  applyConfig(by: "file" | "api"): void;
   /** Ends the server with the wish to be started again, once answers on their way have left. Twice is once. */
   restart(): void;
   /** JSON of `/api/status`. */

@@ -32,12 +32,16 @@ const STREAM_AGE_MS = 2000;
 /** Sent with every response: nothing of ours is to be guessed at, framed elsewhere or kept. */
 export const COMMON_HEADERS: HttpHeaders = [["X-Content-Type-Options", "nosniff"]];
 
+const TOKEN_HEADERS: HttpHeaders = [["Referrer-Policy", "no-referrer"]];
+
 /** One request with its one answer. */
 export class HttpExchange {
   readonly request: HttpRequest;
   readonly connection: HttpConnection;
   /** Who has logged in with this request. */
   user: string | undefined;
+  /** The stream token in place of a login, by its id; it is its user's. */
+  token: string | undefined;
   /** What that login may do; everybody may everything when logins are switched off. */
   role: Role | undefined;
   #cancel: (() => void) | undefined;
@@ -153,7 +157,9 @@ export class HttpExchange {
   }
 
   #all(headers: HttpHeaders): HttpHeaders {
-    return [["Server", this.connection.context.serverName], ...COMMON_HEADERS, ...headers];
+    // A token stands in the URL, which browsers would tell the next site.
+    const ofToken = this.request.query.has("token") ? TOKEN_HEADERS : [];
+    return [["Server", this.connection.context.serverName], ...COMMON_HEADERS, ...ofToken, ...headers];
   }
 }
 
@@ -175,7 +181,7 @@ export class HttpConnection implements HandleOwner {
   /** One answer at most, and the `100 Continue` before it. */
   readonly #outgoing: Outgoing[] = [];
   #stream: MjpegViewer | undefined;
-  #endless: { readonly user: string | undefined; readonly onEnded: () => void } | undefined;
+  #endless: { readonly exchange: HttpExchange; readonly onEnded: () => void } | undefined;
   #pumping = false;
   #paused = false;
   #peerEnded = false;
@@ -217,9 +223,11 @@ export class HttpConnection implements HandleOwner {
     return this.#stream?.profile;
   }
 
-  /** Who watches the stream or the events, if anybody does and had to log in. */
-  get user(): string | undefined {
-    return this.#stream?.user ?? this.#endless?.user;
+  /** The request that an answer without end belongs to, or one that somebody logged in for and that waits for its answer. */
+  get served(): HttpExchange | undefined {
+    const waiting = this.#current;
+    if (waiting !== undefined && !waiting.answered && waiting.user !== undefined) return waiting;
+    return this.#stream?.exchange ?? this.#endless?.exchange;
   }
 
   /** True for an answer without end: what the peer says meanwhile is dropped, and its FIN is its leaving. */
@@ -304,7 +312,7 @@ export class HttpConnection implements HandleOwner {
       this.finishExchange(exchange, false, 200);
       return;
     }
-    this.#endless = { user: exchange.user, onEnded };
+    this.#endless = { exchange, onEnded };
     this.#beginEndless();
   }
 
@@ -446,7 +454,7 @@ class MjpegViewer implements Viewer, HandleOwner {
   readonly protocol = "http";
   readonly profile: StreamProfile;
   readonly #connection: HttpConnection;
-  readonly user: string | undefined;
+  readonly exchange: HttpExchange;
   readonly #userAgent: string | undefined;
   readonly #path: string;
   readonly #startedUs: Micros;
@@ -458,7 +466,7 @@ class MjpegViewer implements Viewer, HandleOwner {
   constructor(connection: HttpConnection, profile: StreamProfile, exchange: HttpExchange) {
     this.#connection = connection;
     this.profile = profile;
-    this.user = exchange.user;
+    this.exchange = exchange;
     this.#userAgent = exchange.request.headers.get("User-Agent");
     this.#path = exchange.request.path;
     this.#startedUs = connection.context.runtime.nowUs;
@@ -518,7 +526,7 @@ class MjpegViewer implements Viewer, HandleOwner {
       protocol: "http",
       path: this.#path,
       address: this.#connection.peer.address,
-      user: this.user ?? null,
+      user: this.exchange.user ?? null,
       userAgent: this.#userAgent ?? null,
       transport: "tcp",
       state: "playing",
@@ -533,7 +541,12 @@ class MjpegViewer implements Viewer, HandleOwner {
   }
 
   #identity() {
-    return { client: this.#id, path: this.#path, address: this.#connection.peer.address, user: this.user ?? null };
+    return {
+      client: this.#id,
+      path: this.#path,
+      address: this.#connection.peer.address,
+      user: this.exchange.user ?? null,
+    };
   }
 
   #stats(): OutletStats | undefined {

@@ -6,18 +6,11 @@
  */
 import type { LaunchSpec } from "../../bindings/contract/core.ts";
 import type { HostEvent } from "../../bindings/contract/events.ts";
-import {
-  CONTRACT_VERSION,
-  type ConfigReadResult,
-  type ConfigResult,
-  type Host,
-  type ReadyInfo,
-} from "../../bindings/contract/host.ts";
+import { CONTRACT_VERSION, type Host, type ReadyInfo } from "../../bindings/contract/host.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
-import { type User, userOf } from "../auth/users.ts";
-import { type Config, parseConfig } from "../config/config.ts";
-import { maskSecrets } from "../config/secrets.ts";
-import { sealPasswords, writtenOf } from "../config/written.ts";
+import { LoginThrottle } from "../auth/login-throttle.ts";
+import type { User } from "../auth/users.ts";
+import type { Config } from "../config/config.ts";
 import { ConfigFault } from "../errors.ts";
 import { formatHttpResponse } from "../http/response.ts";
 import { formatResponse } from "../rtsp/response.ts";
@@ -29,21 +22,21 @@ import type { ServerContext } from "./context.ts";
 import { HttpConnection } from "./http-connection.ts";
 import { answerHttp } from "./http-requests.ts";
 import { type ListenerKind, Listeners, type ListenersOwner } from "./listeners.ts";
-import { type GeneratedLogin, makeAuthenticator, resolveLogins } from "./logins.ts";
+import { LoginStore } from "./login-store.ts";
+import { Logins, makeAuthenticator } from "./logins.ts";
 import { MjpegServer } from "./mjpeg-server.ts";
 import { type StreamProfile, StreamProfiles } from "./profiles.ts";
 import { RtspConnection } from "./rtsp-connection.ts";
 import { answerRtsp } from "./rtsp-requests.ts";
 import type { RtspSession } from "./rtsp-session.ts";
 import { Runtime } from "./runtime.ts";
+import { Settings } from "./settings.ts";
 import { renderStatus } from "./status.ts";
+import { StreamTokens } from "./stream-tokens.ts";
 import { Viewers } from "./viewers.ts";
 
 /** How often sessions are looked at for time-outs and stalls. */
 const LIFE_CHECK_US: Micros = seconds(1);
-
-/** A configuration and the operator's file it came from, as a value. */
-type ReadConfig = { readonly config: Config; readonly written: unknown };
 
 export class Server implements ServerContext, ListenersOwner {
   readonly runtime: Runtime;
@@ -55,16 +48,14 @@ export class Server implements ServerContext, ListenersOwner {
   readonly eventReaders = new EventReaders();
   readonly sessions = new Map<string, RtspSession>();
   readonly serverName: string;
-  readonly #overrides: unknown;
+  readonly settings: Settings;
+  readonly logins: Logins;
+  readonly tokens: StreamTokens;
+  readonly loginThrottle = new LoginThrottle();
   readonly #listeners: Listeners;
   readonly #connections = new Set<RtspConnection | HttpConnection>();
-  #config: Config;
-  /** The operator's file in force as a value, without passwords in clear; undefined where there is none. */
-  #written: unknown;
-  #users: readonly User[];
-  #generated: GeneratedLogin | undefined;
-  /** The users that the generated login stands for; empty when the configuration names its own. */
-  #generatedUsers: readonly User[] = [];
+  /** As the authenticators have it. */
+  #auth: Config["auth"];
   #rtspLogin: Authenticator | undefined;
   #httpLogin: Authenticator | undefined;
   #startedUs: Micros = 0;
@@ -84,33 +75,31 @@ export class Server implements ServerContext, ListenersOwner {
     this.runtime.nowUs = nowUs;
     this.#startedUs = nowUs;
     this.serverName = `Porthole/${launch.version}`;
-    this.#overrides = launch.overrides;
-    const { config, written } = this.#readFirstConfig();
-    this.#config = config;
-    this.runtime.setLogLevel(this.#config.log.level);
-    const { limits } = this.#config;
-    this.cameras = new Cameras(this.runtime, this.#config.cameras);
+    this.settings = new Settings(this.runtime, launch.overrides);
+    const { limits, cameras, auth, log } = this.config;
+    this.runtime.setLogLevel(log.level);
+    this.cameras = new Cameras(this.runtime, cameras);
     this.#noteCameraStates();
     this.profiles = new StreamProfiles(this.runtime, this.cameras);
     this.viewers = new Viewers(limits.clients);
     this.mjpegServer = new MjpegServer(this.viewers);
     this.admission = new Admission(limits.connections, limits.connectionsPerAddress);
-    const logins = resolveLogins(this.runtime, this.#config);
-    this.#users = logins.users;
-    this.#generated = logins.generated;
-    if (logins.generated !== undefined) this.#generatedUsers = logins.users;
+    const store = new LoginStore(this.runtime);
+    this.logins = new Logins(this.runtime, store, this.config, (before) => this.#onUsersChanged(before));
+    this.tokens = new StreamTokens(this.runtime, store, () => this.#endStrangers(this.logins.users));
+    this.#auth = auth;
     this.#makeAuthenticators();
-    this.profiles.apply(this.#config);
+    this.profiles.apply(this.config);
     this.#listeners = new Listeners(this.runtime, this);
-    this.#listeners.apply(this.#config);
-    this.#tellAccepted(written);
+    this.#listeners.apply(this.config);
+    this.#tellAccepted();
     this.#checkLives();
     this.runtime.log("info", `${this.serverName} started on host ${launch.host}`);
     this.runtime.events.emit("server.started", { name: this.serverName });
   }
 
   get config(): Config {
-    return this.#config;
+    return this.settings.config;
   }
 
   get rtspLogin(): Authenticator | undefined {
@@ -169,17 +158,22 @@ export class Server implements ServerContext, ListenersOwner {
   }
 
   onListening(): void {
-    const { auth } = this.#config;
+    const { auth } = this.config;
+    const { generated } = this.logins;
     const info: ReadyInfo = {
       rtspPort: this.#listeners.portOf("rtsp"),
       httpPort: this.#listeners.portOf("http"),
-      users: this.#users.map(({ name }) => (name === this.#generated?.name ? this.#generated : { name })),
+      users: !auth.enabled
+        ? []
+        : this.logins.users.map(({ name }) =>
+            generated !== undefined && name === generated.name ? generated : { name },
+          ),
       authentication: auth.enabled,
       paths: { rtsp: this.#rtspPaths(), http: this.#httpPaths() },
     };
     if (this.#readyTold) return;
     this.#readyTold = true;
-    if (this.#generated !== undefined) this.runtime.host.credentials(JSON.stringify(this.#generated));
+    if (generated !== undefined) this.runtime.host.credentials(JSON.stringify(generated));
     this.runtime.host.ready(JSON.stringify(info));
   }
 
@@ -246,109 +240,79 @@ export class Server implements ServerContext, ListenersOwner {
     for (const name of this.cameras.names()) this.#cameraStates.set(name, JSON.stringify(this.cameras.stateOf(name)));
   }
 
-  #readConfig(): ReadConfig {
-    const result = JSON.parse(this.runtime.host.configRead("config")) as ConfigReadResult;
-    if (result.state === "failed") {
-      throw new ConfigFault([{ path: "config", message: `the file can't be read: ${result.reason}` }]);
-    }
-    if (result.state === "absent") return { config: parseConfig(undefined, this.#overrides), written: undefined };
-    const written = writtenOf(result.text, this.#written);
-    return { config: parseConfig(JSON.stringify(written), this.#overrides), written };
-  }
-
-  /** A host may have a new file at hand that turns out bad, and an older good one behind it. */
-  #readFirstConfig(): ReadConfig {
-    try {
-      return this.#readConfig();
-    } catch (error) {
-      if (!(error instanceof ConfigFault)) throw error;
-      this.#tellRefused(error);
-      return this.#readConfig();
-    }
-  }
-
-  #tellAccepted(written: unknown): void {
-    const { auth, users } = this.#config;
-    const sealed = sealPasswords(written, (name, password) => {
-      const { ha1 } = userOf({ name, password, role: "viewer", realm: auth.realm });
-      return auth.sha256 ? ha1 : { md5: ha1.md5 };
-    });
-    this.#written = sealed;
-    const text = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
-    const result: ConfigResult = {
-      state: "accepted",
-      ...(written === undefined ? {} : { text: text(sealed), masked: text(maskSecrets(sealed)) }),
-      logins: auth.enabled ? (users.length > 0 ? "configured" : "generated") : "off",
-    };
-    this.runtime.host.configResult(JSON.stringify(result));
-  }
-
-  #tellRefused(fault: ConfigFault): void {
-    for (const issue of fault.issues) this.runtime.log("error", `config ${issue.path}: ${issue.message}`);
-    this.runtime.host.configResult(JSON.stringify({ state: "refused", issues: fault.issues } satisfies ConfigResult));
+  #tellAccepted(): void {
+    const isGenerated = this.logins.known.some(({ origin }) => origin === "generated");
+    this.settings.tellAccepted(!this.config.auth.enabled ? "off" : isGenerated ? "generated" : "configured");
   }
 
   /** Takes a changed file; a bad one leaves everything as it is. */
   #reload(): void {
-    let read: ReadConfig;
     try {
-      read = this.#readConfig();
+      if (this.settings.reread()) this.applyConfig("file");
+      else this.#tellAccepted();
     } catch (error) {
       if (!(error instanceof ConfigFault)) throw error;
       this.runtime.log("error", "the changed configuration is not taken; the running one stays in force");
-      this.#tellRefused(error);
       this.runtime.events.emit("config.refused", { issues: error.issues });
-      return;
     }
-    const { config, written } = read;
-    const authBefore = this.#config.auth;
-    this.#config = config;
+  }
+
+  applyConfig(by: "file" | "api"): void {
+    const { config } = this;
     this.runtime.setLogLevel(config.log.level);
     this.viewers.setMost(config.limits.clients);
     this.admission.setLimits(config.limits.connections, config.limits.connectionsPerAddress);
     this.cameras.setConfig(config.cameras);
-    this.#applyLogins(authBefore);
+    this.#applyLogins();
     this.#endViewersOf(this.profiles.apply(config));
     this.#listeners.apply(config);
-    this.#tellAccepted(written);
+    this.#tellAccepted();
     this.runtime.log("info", "the changed configuration is in force");
-    this.runtime.events.emit("config.changed", { by: "file" });
+    this.runtime.events.emit("config.changed", { by });
   }
 
-  #applyLogins(authBefore: Config["auth"]): void {
-    const before = this.#users;
-    const logins = resolveLogins(this.runtime, this.#config, {
-      realm: authBefore.realm,
-      generated: this.#generatedUsers,
-    });
-    this.#users = logins.users;
-    if (logins.generated !== undefined) {
-      this.#generated = logins.generated;
-      this.#generatedUsers = logins.users;
-      this.runtime.host.credentials(JSON.stringify(logins.generated));
-    }
-    if (JSON.stringify(authBefore) !== JSON.stringify(this.#config.auth)) this.#makeAuthenticators();
-    else {
-      this.#rtspLogin?.setUsers(this.#users);
-      this.#httpLogin?.setUsers(this.#users);
-    }
-    if (!this.#config.auth.enabled) return;
-    // A changed password ends what was begun with the old one, and so does the first login ever asked for.
+  #applyLogins(): void {
+    const before = this.logins.users;
+    const generated = this.logins.apply(this.config);
+    if (generated !== undefined) this.runtime.host.credentials(JSON.stringify(generated));
+    const { auth } = this.config;
+    const isSameAuth = JSON.stringify(this.#auth) === JSON.stringify(auth);
+    this.#auth = auth;
+    if (!isSameAuth) this.#makeAuthenticators();
+    this.#onUsersChanged(before);
+  }
+
+  #onUsersChanged(before: readonly User[]): void {
+    this.#rtspLogin?.setUsers(this.logins.users);
+    this.#httpLogin?.setUsers(this.logins.users);
+    this.#endStrangers(before);
+  }
+
+  /**
+   * A changed password ends what was begun with the old one, a revoked token what it opened, and the first login ever
+   * asked for what was begun without. Not at once: the request that wants it may be one of these, and is answered first.
+   * @param before those who could log in before the change.
+   */
+  #endStrangers(before: readonly User[]): void {
+    const why = "its login is no longer good";
     const stays = (name: string | undefined): boolean =>
-      before.some((user) => user.name === name && this.#users.some((now) => isSameLogin(now, user)));
-    for (const session of [...this.sessions.values()]) {
-      if (!stays(session.user)) session.endByServer("its login is no longer good");
-    }
-    for (const connection of [...this.#connections]) {
-      if (connection instanceof HttpConnection && connection.isEndless && !stays(connection.user)) {
-        connection.close(false, "its login is no longer good");
+      before.some((user) => user.name === name && this.logins.users.some((now) => isSameLogin(now, user)));
+    this.runtime.after(0, () => {
+      if (!this.#auth.enabled) return;
+      for (const session of [...this.sessions.values()]) if (!stays(session.user)) session.endByServer(why);
+      for (const connection of [...this.#connections]) {
+        const served = connection instanceof HttpConnection ? connection.served : undefined;
+        if (served === undefined) continue;
+        const { token, user } = served;
+        if (token === undefined ? !stays(user) : !this.tokens.has(token)) connection.close(false, why);
       }
-    }
+    });
   }
 
   #makeAuthenticators(): void {
-    this.#rtspLogin = makeAuthenticator(this.runtime, this.#config, this.#users, false);
-    this.#httpLogin = makeAuthenticator(this.runtime, this.#config, this.#users, true);
+    const common = { users: this.logins.users, throttle: this.loginThrottle };
+    this.#rtspLogin = makeAuthenticator(this.runtime, this.config, { ...common, qop: false });
+    this.#httpLogin = makeAuthenticator(this.runtime, this.config, { ...common, qop: true });
   }
 
   #endViewersOf(profiles: readonly StreamProfile[]): void {

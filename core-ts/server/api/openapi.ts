@@ -29,7 +29,7 @@ export const ERROR: Schema = object(
 const COMMON_ERRORS: Readonly<Record<number, string>> = {
   400: "the request can't be read, or a parameter is not what it must be",
   401: "a login is needed",
-  403: "the Host is unknown; or the login lacks the role; or a page of another site asks for a change",
+  403: "the Host is unknown; or the login lacks the role; or a page of another site asks for a change; or a stream token is not good",
 };
 const BODY_ERRORS: Readonly<Record<number, string>> = {
   413: "the body is too large",

@@ -5,6 +5,7 @@
 import type { Role } from "../../auth/users.ts";
 import type { ServerContext } from "../context.ts";
 import type { HttpExchange } from "../http-connection.ts";
+import type { StreamProfile } from "../profiles.ts";
 import type { Fields, OptionalValuesOf, Schema, ValuesOf } from "./schema.ts";
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -62,6 +63,8 @@ export type Route = Described & {
   readonly body: Schema | undefined;
   /** False: the path names nothing, and the search for a route goes on. */
   readonly finds: (context: ServerContext, params: Readonly<Record<string, unknown>>) => boolean;
+  /** What the route shows when it takes stream tokens: those of that stream. */
+  readonly shows?: (context: ServerContext, params: Readonly<Record<string, unknown>>) => StreamProfile | undefined;
   readonly answer: (call: Call<never, never, never>) => void;
 };
 
@@ -78,6 +81,7 @@ export function route<
     /** The JSON body, which is then required. */
     readonly body?: Body;
     readonly finds?: (context: ServerContext, params: ValuesOf<Params>) => boolean;
+    readonly shows?: (context: ServerContext, params: ValuesOf<Params>) => StreamProfile | undefined;
     /** Gives the exchange exactly one answer, now or later; a thrown ProtocolFault is one. */
     readonly answer: (
       call: Call<ValuesOf<Params>, OptionalValuesOf<Query>, Body extends Schema<infer Value> ? Value : undefined>,
@@ -85,8 +89,10 @@ export function route<
   },
 ): Route {
   if (spec.method !== "GET" && !spec.changes) throw new Error(`${spec.method} ${spec.path} must be marked as a change`);
+  const { shows, ...rest } = spec;
   return {
-    ...spec,
+    ...rest,
+    ...(shows === undefined ? {} : { shows: shows as NonNullable<Route["shows"]> }),
     params: spec.params ?? {},
     query: spec.query ?? {},
     body: spec.body,

@@ -67,7 +67,7 @@ describe("methods", () => {
     expect(allow("/api/commands/restart")).toBe("POST, OPTIONS");
     expect(allow("/back")).toBe("GET, HEAD, OPTIONS");
     expect(allow("/nothing")).toBe(allow("/back"));
-    expect(allow("*")).toBe("GET, HEAD, POST, DELETE, OPTIONS");
+    expect(allow("*")).toBe("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
   });
 
   test("no answer lets a page of another site read it", () => {

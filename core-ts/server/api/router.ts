@@ -10,6 +10,7 @@ import { JsonFault, parseJson } from "../../config/json.ts";
 import type { HttpRequest } from "../../http/request-parser.ts";
 import type { ServerContext } from "../context.ts";
 import type { HttpExchange } from "../http-connection.ts";
+import type { StreamProfile } from "../profiles.ts";
 import { ApiFault } from "./api-fault.ts";
 import type { Call, Method, Route } from "./route.ts";
 import { check, expected, type Fields, type Schema, valueOfText } from "./schema.ts";
@@ -53,6 +54,13 @@ export class Router {
     route.answer(call as Call<never, never, never>);
   }
 
+  /** The stream that a request asks to see, if its route takes stream tokens. */
+  shownBy(context: ServerContext, { path, method }: HttpRequest): StreamProfile | undefined {
+    if (method !== "GET" && method !== "HEAD") return undefined;
+    const found = this.#matches(context, path).find(({ route }) => route.method === "GET");
+    return found?.route.shows?.(context, found.params);
+  }
+
   /**
    * What `Allow` says of a path. Whoever asks has no login, so it is the same whether a path that takes any name finds one.
    * @param path `*`: of the server as a whole.
@@ -64,13 +72,18 @@ export class Router {
     return allowOf((known.length > 0 ? known : matches).map(({ route }) => route.method));
   }
 
-  #find(context: ServerContext, { path, method }: HttpRequest): Match {
+  #matches(context: ServerContext, path: string): readonly Match[] {
     const given = segmentsOf(path);
     const matches: Match[] = [];
     for (const { route, segments } of this.#ranked) {
       const params = matchPath(segments, given);
       if (params !== undefined && route.finds(context, params)) matches.push({ route, params });
     }
+    return matches;
+  }
+
+  #find(context: ServerContext, { path, method }: HttpRequest): Match {
+    const matches = this.#matches(context, path);
     const asked = method === "HEAD" ? "GET" : method;
     const found = matches.find(({ route }) => route.method === asked);
     if (found !== undefined) return found;

@@ -3,12 +3,15 @@
  */
 import { clientRoutes } from "./client-routes.ts";
 import { commandRoutes } from "./command-routes.ts";
+import { configRoutes } from "./config-routes.ts";
 import { documentRoutes } from "./document-routes.ts";
 import { eventRoutes } from "./event-routes.ts";
 import { pageRoutes } from "./page-routes.ts";
 import type { Route } from "./route.ts";
 import { statusRoutes } from "./status-routes.ts";
 import { streamRoutes } from "./stream-routes.ts";
+import { tokenRoutes } from "./token-routes.ts";
+import { userRoutes } from "./user-routes.ts";
 
 export const ROUTES: readonly Route[] = [
   ...pageRoutes,
@@ -17,5 +20,8 @@ export const ROUTES: readonly Route[] = [
   ...eventRoutes,
   ...clientRoutes,
   ...commandRoutes,
+  ...userRoutes,
+  ...tokenRoutes,
+  ...configRoutes,
   ...documentRoutes,
 ];

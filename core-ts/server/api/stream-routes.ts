@@ -26,8 +26,14 @@ const PARAMS = {
       "A camera's name, which means its first MJPEG profile, or the path of an MJPEG profile without the slash it begins " +
       "with (`live/back/mjpeg`); case does not matter.",
     examples: ["back"],
+    pattern: "^[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*)*$",
   }),
 };
+const TOKEN = text({
+  maxLength: 64,
+  description:
+    "A stream token (`POST /api/tokens`) in place of a login. Where there is one it counts, and no login does.",
+});
 const ERRORS = {
   404: "no such camera or profile, or one without MJPEG",
   503: "no picture can be had now; the error's `camera`, `state` and `fix` say why, Retry-After when to ask again",
@@ -42,7 +48,9 @@ export const streamRoutes: readonly Route[] = [
     changes: false,
     summary: "The camera's next picture",
     params: PARAMS,
+    query: { token: TOKEN },
     finds: (context, params) => profileOf(context, params) !== undefined,
+    shows: profileOf,
     answers: {
       200: {
         description: "A JPEG file",
@@ -67,7 +75,9 @@ export const streamRoutes: readonly Route[] = [
     description:
       "Each part has Content-Length and X-Timestamp (capture time in seconds). Ends with the connection only.",
     params: PARAMS,
+    query: { token: TOKEN },
     finds: (context, params) => profileOf(context, params) !== undefined,
+    shows: profileOf,
     answers: {
       200: { description: "JPEG files one after the other", contentType: "multipart/x-mixed-replace" },
     },
