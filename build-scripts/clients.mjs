@@ -36,8 +36,10 @@ export function isPresent(client) {
 export async function ensureClients({ install }) {
   let missing = CLIENTS.filter((client) => !isPresent(client));
   if (missing.length > 0 && install) {
-    const packages = [...new Set(missing.flatMap((client) => client.packages))];
-    if (canUseApt()) {
+    const packages = [...new Set(missing.flatMap((client) => client.packages))].filter((name) => !hasPackage(name));
+    if (packages.length === 0) {
+      // Only Python packages are missing.
+    } else if (canUseApt()) {
       process.stdout.write(`client programs to install with apt: ${packages.join(" ")}\n`);
       await aptInstall(packages);
     } else {
@@ -58,6 +60,15 @@ export async function ensureClients({ install }) {
 function canUseApt() {
   if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get") || !existsSync("/etc/os-release")) return false;
   return /^ID(_LIKE)?=.*\b(debian|ubuntu)\b/m.test(readFileSync("/etc/os-release", "utf8"));
+}
+
+/**
+ * Whether Debian's package manager has it installed.
+ * @param {string} name
+ */
+function hasPackage(name) {
+  const { status, stdout } = spawnSync("dpkg", ["-s", name], { encoding: "utf8" });
+  return status === 0 && stdout.includes("\nStatus: install ok installed");
 }
 
 /** @param {string[]} packages */

@@ -117,7 +117,6 @@ describe("a session", () => {
       client.session = field(first, "Session")?.split(";")[0];
       const abandoned = client.session;
       expect((await client.request("PLAY", `${url}/`, { Range: "npt=0.000-" })).status).toBe(200);
-      udp.close();
       expect((await client.request("PAUSE", `${url}/`)).status).toBe(200);
       client.session = undefined;
       const second = await client.request("SETUP", control, { Transport: TCP });
@@ -128,6 +127,7 @@ describe("a session", () => {
       const track = await picturesOf(client, 10);
       expect(track.lost).toBe(0);
       expect((await server.status()).clients).toHaveLength(1);
+      udp.close();
     }),
   );
 
