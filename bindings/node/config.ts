@@ -13,6 +13,9 @@ const LOOK_MS = 500;
 /** Both may hold logins. */
 const OWNER_ONLY = 0o600;
 
+/** What of a file system writing needs; tests put one in its place that loses power. */
+export type Disk = Pick<typeof fs, "openSync" | "writeSync" | "fsyncSync" | "closeSync" | "renameSync" | "rmSync">;
+
 export class ConfigFile {
   readonly file: string;
   /** What was read or written last, so that the host's own writes are no news. */
@@ -21,6 +24,7 @@ export class ConfigFile {
 
   constructor(file: string) {
     this.file = file;
+    removeLeftovers(file);
   }
 
   read(): ConfigReadResult {
@@ -71,34 +75,53 @@ function readBounded(file: string): ConfigReadResult {
   }
 }
 
-/** Writes a file that only its owner can read, or leaves the old one as it was. Throws what the system says. */
-export function writeAtomically(file: string, text: string): void {
+/**
+ * Writes a file that only its owner can read, or leaves the old one as it was. Throws what the system says. The order is
+ * what makes it safe: a name never leads to bytes that are not on the disk yet.
+ */
+export function writeAtomically(file: string, text: string, disk: Disk = fs): void {
   const folder = path.dirname(file);
   const temporary = path.join(folder, `.${path.basename(file)}.${crypto.randomBytes(6).toString("hex")}.tmp`);
   try {
-    const fd = fs.openSync(temporary, "wx", OWNER_ONLY);
+    const fd = disk.openSync(temporary, "wx", OWNER_ONLY);
     try {
-      fs.writeFileSync(fd, text);
-      fs.fsyncSync(fd);
+      const bytes = Buffer.from(text);
+      for (let at = 0; at < bytes.length; ) at += disk.writeSync(fd, bytes, at, bytes.length - at);
+      disk.fsyncSync(fd);
     } finally {
-      fs.closeSync(fd);
+      disk.closeSync(fd);
     }
-    fs.renameSync(temporary, file);
+    disk.renameSync(temporary, file);
   } catch (error) {
-    fs.rmSync(temporary, { force: true });
+    disk.rmSync(temporary, { force: true });
     throw error;
   }
-  syncFolder(folder);
+  syncFolder(folder, disk);
+}
+
+/** What a power cut left behind of files that were never renamed. They may hold logins. */
+function removeLeftovers(file: string): void {
+  const folder = path.dirname(file);
+  const prefix = `.${path.basename(file)}.`;
+  try {
+    for (const name of fs.readdirSync(folder)) {
+      if (name.startsWith(prefix) && /^[0-9a-f]{12}\.tmp$/.test(name.slice(prefix.length))) {
+        fs.rmSync(path.join(folder, name), { force: true });
+      }
+    }
+  } catch {
+    // A folder that can't be read has its say when the file is read or written.
+  }
 }
 
 /** Makes the rename itself durable, where the system can do that. */
-function syncFolder(folder: string): void {
+function syncFolder(folder: string, disk: Disk): void {
   try {
-    const fd = fs.openSync(folder, "r");
+    const fd = disk.openSync(folder, "r");
     try {
-      fs.fsyncSync(fd);
+      disk.fsyncSync(fd);
     } finally {
-      fs.closeSync(fd);
+      disk.closeSync(fd);
     }
   } catch {
     // Not every system syncs folders; the file itself is safe.
