@@ -75,9 +75,10 @@ describe("listeners", () => {
     expect(() => b.host.connect(8089)).toThrow("nothing listens");
     expect(b.listeners.portOf("http")).toBe(8099);
     expect(client.state).toBe("open");
-    expect(b.heard).toEqual(["up", "up"]);
+    const ups = (): number => b.heard.filter((each) => each === "up").length;
+    expect(ups()).toBe(2);
     b.apply({ http: { port: 8099 } });
-    expect(b.heard).toEqual(["up", "up"]);
+    expect(ups()).toBe(2);
     b.apply({ http: { port: 8099 }, address: "127.0.0.1" });
     expect(b.opened().slice(3)).toEqual([7778, 8099]);
     b.apply({ http: { enabled: false }, address: "127.0.0.1" });
