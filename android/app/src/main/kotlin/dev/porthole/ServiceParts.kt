@@ -1,0 +1,42 @@
+package dev.porthole
+
+import android.content.Context
+import dev.porthole.cameras.CameraGate
+import dev.porthole.host.cameras.VideoSource
+import dev.porthole.host.engine.ScriptBundle
+import dev.porthole.host.loop.HostClock
+import dev.porthole.host.loop.HostLog
+import dev.porthole.start.AndroidFacts
+import dev.porthole.start.Facts
+import java.io.File
+import java.io.IOException
+
+/** What the service is made of: here the phone's own; a test takes others. */
+open class ServiceParts(
+    protected val context: Context,
+) {
+    open val clock: HostClock = AndroidClock()
+    open val log: HostLog = AndroidLog()
+
+    /** Laid over the configuration; JSON. */
+    open val overrides: String = "{}"
+
+    /** Readable before the first unlock. */
+    open val protectedFolder: File by lazy { context.createDeviceProtectedStorageContext().filesDir }
+
+    /** Where configurations are pushed; null while the storage is not there, as before the first unlock. */
+    open fun dropFolder(): File? =
+        try {
+            context.getExternalFilesDir(null)
+        } catch (_: RuntimeException) {
+            null
+        }
+
+    open fun facts(): Facts = AndroidFacts(context).now()
+
+    /** The cameras of one run of the server, which closes them. */
+    open fun cameras(gate: CameraGate): List<VideoSource> = emptyList()
+
+    /** @throws IOException when the app was built without. */
+    open fun bundle(): ScriptBundle = ScriptBundle(context.assets.open("core.js").use { it.readBytes().decodeToString() })
+}

@@ -1,0 +1,27 @@
+package dev.porthole.config
+
+import dev.porthole.host.json.Json
+import dev.porthole.host.json.JsonFault
+import dev.porthole.power.Awake
+
+/** The few keys of a configuration that the app itself follows. Everything else, and every check, is the core's. */
+data class HostSettings(
+    val awake: Awake = Awake.ALWAYS,
+    /** Whether files pushed into the shared storage are taken. */
+    val sdcardDrop: Boolean = true,
+) {
+    companion object {
+        /** @param text a configuration that the core has accepted; null for none. */
+        fun of(text: String?): HostSettings {
+            val root =
+                try {
+                    text?.let { Json.parse(it) } as? Map<*, *>
+                } catch (_: JsonFault) {
+                    null
+                } ?: return HostSettings()
+            val power = root["power"] as? Map<*, *>
+            val config = root["config"] as? Map<*, *>
+            return HostSettings(Awake.of(power?.get("awake") as? String), config?.get("sdcardDrop") as? Boolean ?: true)
+        }
+    }
+}
