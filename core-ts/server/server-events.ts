@@ -82,6 +82,11 @@ export class ServerEvents {
     return this.#kept.filter((event) => event.id > id);
   }
 
+  /** Who listens; for the tests that count leaks. */
+  get listenerCount(): number {
+    return this.#listeners.size;
+  }
+
   /** @returns what ends the subscription. */
   subscribe(listener: (event: ServerEvent) => void): () => void {
     this.#listeners.add(listener);

@@ -130,13 +130,16 @@ describe("the event stream", () => {
 
   test("ends with its reader, whichever way that goes", () => {
     const world = startServer();
+    const { runtime } = world.server;
+    const owned = () => [runtime.events.listenerCount, runtime.timers.size, runtime.ownedHandles];
+    const before = owned();
     const [left, reset] = [read(world), read(world)];
     expect(readerCount(world)).toBe(2);
     left.end();
     reset.drop();
     world.host.settle(world.core);
     expect(readerCount(world)).toBe(0);
-    shake(world, 1);
+    expect(owned()).toEqual(before);
   });
 
   test("counts apart from the viewers", () => {
