@@ -20,8 +20,12 @@ try {
 }
 // PORTHOLE_JAVA_OPTIONS is for measurements: another heap size, a profiler.
 const options = (process.env.PORTHOLE_JAVA_OPTIONS ?? "").split(" ").filter((option) => option !== "");
-const clips = `-Dporthole.clips=${path.join(root, "bindings/node/clips")}`;
-const args = ["-Xmx256m", "-XX:+UseSerialGC", clips, ...options, "-jar", path.join(root, JAR), ...process.argv.slice(2)];
+const places = [
+  `-Dporthole.bundle=${path.join(root, "dist/core.js")}`,
+  `-Dporthole.clips=${path.join(root, "bindings/node/clips")}`,
+];
+const jvm = ["-Xmx256m", "-XX:+UseSerialGC", ...places, ...options];
+const args = [...jvm, "-jar", path.join(root, JAR), ...process.argv.slice(2)];
 const child = spawn(javaProgram(), args, { stdio: "inherit" });
 child.on("error", (error) => {
   console.error(`porthole: not started: ${error.message}`);

@@ -2,6 +2,7 @@ package dev.porthole.desktop
 
 import dev.porthole.host.Porthole
 import dev.porthole.host.PortholeEvent
+import dev.porthole.host.engine.ScriptBundle
 import dev.porthole.host.files.writeAtomically
 import dev.porthole.host.json.Json
 import dev.porthole.host.loop.HostLog
@@ -71,6 +72,8 @@ private class Program(
                 clock = this@Program.clock
                 log = this@Program.log
                 offload = segmentation()
+                // In a checkout the bundle is newer than the library's own more often than the library is rebuilt.
+                System.getProperty("porthole.bundle")?.let { bundle = ScriptBundle.fromFile(File(it)) }
                 deviceStatus = ::deviceStatus
                 line.configFile?.let { file ->
                     // What the core keeps stands beside the configuration.
