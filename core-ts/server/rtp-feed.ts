@@ -12,7 +12,7 @@ import { JpegPacketizer } from "../rtp/jpeg-packetizer.ts";
 import { RtpStream } from "../stream/rtp-stream.ts";
 import { SentFrames } from "../stream/sent-frames.ts";
 import type { Timer } from "../time/timer-queue.ts";
-import type { Micros, RtpTime } from "../time/units.ts";
+import { type Micros, type RtpTime, seconds } from "../time/units.ts";
 import type { Encoder, EncoderFormat, FrameConsumer } from "./encoder.ts";
 import type { Runtime } from "./runtime.ts";
 
@@ -29,10 +29,14 @@ export const JPEG_PAYLOAD_TYPE = 26;
 /** What the first packet of a new reader will be, for RTP-Info. */
 export type FirstPacket = { readonly sequence: number; readonly rtpTime: RtpTime };
 
-/** A member of the feed: told right after each frame that was sent while it was a member. */
+/** A member of the feed. */
 export interface FeedMember {
-  onFrameSent(): void;
+  /** Time for a sender report: right after the first frame since it joined, then after a frame every 5 s. */
+  onReportDue(): void;
 }
+
+/** Time between two sender reports; the first goes out with the first frame after PLAY. */
+export const SENDER_REPORT_INTERVAL_US: Micros = seconds(5);
 
 type Fanout = { readonly handle: number; members: number };
 
@@ -45,7 +49,9 @@ export class RtpFeed implements FrameConsumer {
   readonly #jpeg: JpegPacketizer | undefined;
   readonly #plan = new GatherPlan();
   readonly #fanouts = new Map<number, Fanout>();
-  readonly #members = new Set<FeedMember>();
+  /** Members whose first report is to come, and when the others' next ones are due, the earliest first. */
+  readonly #newcomers = new Set<FeedMember>();
+  readonly #reportsDueUs = new Map<FeedMember, Micros>();
   readonly #keyWaiters = new Set<KeyWaiter>();
   readonly #sent = new SentFrames();
   /** Sessions that hold a channel pair, by its first channel. */
@@ -71,7 +77,7 @@ export class RtpFeed implements FrameConsumer {
   }
 
   get memberCount(): number {
-    return this.#members.size;
+    return this.#newcomers.size + this.#reportsDueUs.size;
   }
 
   /**
@@ -140,11 +146,11 @@ export class RtpFeed implements FrameConsumer {
     }
     fanout.members++;
     this.#runtime.host.fanoutAdd(fanout.handle, outlet);
-    this.#members.add(member);
+    this.#newcomers.add(member);
   }
 
   leave(member: FeedMember, outlet: number, channel: number): void {
-    if (!this.#members.delete(member)) return;
+    if (!this.#newcomers.delete(member) && !this.#reportsDueUs.delete(member)) return;
     const fanout = this.#fanouts.get(channel);
     if (fanout === undefined) return;
     this.#runtime.host.fanoutRemove(fanout.handle, outlet);
@@ -191,7 +197,26 @@ export class RtpFeed implements FrameConsumer {
     }
     this.stream.advance(packets, octets);
     this.#sent.note(frame.frame, packets);
-    for (const member of this.#members) member.onFrameSent();
+    this.#tellReportsDue();
+  }
+
+  /** Only those whose time has come are touched: with a hundred readers a call each would cost more than the plan. */
+  #tellReportsDue(): void {
+    const { nowUs } = this.#runtime;
+    for (const [member, dueUs] of this.#reportsDueUs) {
+      if (dueUs > nowUs) break;
+      this.#report(member);
+    }
+    for (const member of this.#newcomers) this.#report(member);
+  }
+
+  /** The interval is the same for all, so a member goes to the end. */
+  #report(member: FeedMember): void {
+    this.#newcomers.delete(member);
+    this.#reportsDueUs.delete(member);
+    this.#reportsDueUs.set(member, this.#runtime.nowUs + SENDER_REPORT_INTERVAL_US);
+    // It may leave, if sending fails.
+    member.onReportDue();
   }
 
   onFailed(): void {

@@ -20,8 +20,6 @@ import { StallWatch } from "./stall-watch.ts";
 import type { UdpPair } from "./udp-pair.ts";
 import type { Viewer, ViewerFigures, Viewers } from "./viewers.ts";
 
-/** Time between two sender reports; the first goes out with the first frame after PLAY. */
-export const SENDER_REPORT_INTERVAL_US: Micros = seconds(5);
 /** Longest that PLAY waits for a key frame, so that its reply can name the first packet. */
 export const FIRST_PICTURE_WAIT_US: Micros = 500_000;
 
@@ -78,7 +76,6 @@ export class RtspSession implements HandleOwner, Viewer {
   #wait: { cancel(): void } | undefined;
   #startReply: ((first: "ended" | "paused") => void) | undefined;
   #lastSeenUs: Micros;
-  #nextReportUs: Micros = 0;
   #skippedFrames = 0;
   #skippedPackets = 0;
   #nextSkipLogUs: Micros = 0;
@@ -242,10 +239,8 @@ export class RtspSession implements HandleOwner, Viewer {
     this.#runtime.log("info", `session=${this.#viewerId} too slow: skipped=${this.#skippedFrames} frames so far`);
   }
 
-  /** Of the feed, right after each frame. */
-  onFrameSent(): void {
-    if (this.#runtime.nowUs < this.#nextReportUs) return;
-    this.#nextReportUs = this.#runtime.nowUs + SENDER_REPORT_INTERVAL_US;
+  /** Of the feed, right after a frame. */
+  onReportDue(): void {
     this.#sendRtcp(senderReport(this.#runtime, this.profile));
   }
 
@@ -304,7 +299,6 @@ export class RtspSession implements HandleOwner, Viewer {
     this.#outlet = outlet;
     this.#stallWatch = new StallWatch();
     this.#state = "playing";
-    this.#nextReportUs = 0;
     this.touch();
     if (this.#transport.kind === "udp") this.#runtime.own(outlet, this);
     this.profile.feed.join(this, outlet, this.#channel);

@@ -42,6 +42,34 @@ describe("a session over TCP", () => {
     expect(report[1]).toBe(200);
   });
 
+  it("sends each of several readers reports at its own times, whoever joins, pauses or leaves meanwhile", () => {
+    const world = startServer();
+    const [first, second, third] = [new RtspClient(world), new RtspClient(world), new RtspClient(world)];
+    const reportsIn = (client: RtspClient, us: number, act: () => void = () => {}): number => {
+      const count = () => client.packets.filter((each) => each.channel === 1).length;
+      client.watch(0);
+      const before = count();
+      act();
+      client.watch(us);
+      return count() - before;
+    };
+    first.play("/live/back");
+    first.watch(2_000_000);
+    second.play("/live/back");
+    second.watch(2_000_000);
+    third.play("/live/back");
+    // The first one's second report is due after 5 s, the second one's after 7 s, the third one's after 9 s.
+    expect(reportsIn(first, 1_500_000)).toBe(1);
+    expect(first.request("TEARDOWN", `${URL}/`).status).toBe(200);
+    expect(reportsIn(second, 2_000_000)).toBe(1);
+    expect(second.request("PAUSE", `${URL}/`).status).toBe(200);
+    expect(reportsIn(third, 2_000_000)).toBe(1);
+    expect(reportsIn(second, 10_000_000)).toBe(0);
+    expect(reportsIn(second, 1_000_000, () => second.request("PLAY", `${URL}/`))).toBe(1);
+    expect(reportsIn(third, 5_000_000)).toBe(1);
+    expect(reportsIn(first, 10_000_000)).toBe(0);
+  });
+
   it("maps the same wall clock to RTP time in every report, and follows a step of the wall clock", () => {
     const world = startServer();
     const client = new RtspClient(world);
