@@ -71,16 +71,24 @@ internal class FrameUnits {
         val end = frame.limit()
         var at = from
         while (at + START_CODE <= end) {
+            // Eight bytes without a zero among them hold no beginning of a start code, and nearly all of a frame is that.
+            while (at + Long.SIZE_BYTES <= end && !hasZeroByte(frame.getLong(at))) at += Long.SIZE_BYTES
+            if (at + START_CODE > end) break
             val third = frame.get(at + 2).toInt()
             when {
                 third == 1 && frame.get(at + 1).toInt() == 0 && frame.get(at).toInt() == 0 -> return at
+
                 // No start code can begin at any of these three: the third byte is neither 0 nor 1.
                 third != 0 -> at += START_CODE
+
                 else -> at++
             }
         }
         return end
     }
+
+    /** Taking 1 from a byte sets its top bit only when it was 0 or had that bit before; `inv` leaves those out. */
+    private fun hasZeroByte(word: Long): Boolean = (word - EACH_BYTE_1) and word.inv() and EACH_BYTE_80 != 0L
 
     /** The first byte after the SOS header, or -1. */
     private fun jpegScan(
@@ -95,9 +103,18 @@ internal class FrameUnits {
             val code = byte(frame, at + 1)
             when {
                 // A fill byte (T.81 B.1.1.2).
-                code == MARKER -> at++
-                code == 0 || code == EOI -> return -1
-                isStandalone(code) -> at += 2
+                code == MARKER -> {
+                    at++
+                }
+
+                code == 0 || code == EOI -> {
+                    return -1
+                }
+
+                isStandalone(code) -> {
+                    at += 2
+                }
+
                 else -> {
                     at = segmentEnd(frame, at + 2)
                     if (at < 0 || code == SOS) return at
@@ -121,9 +138,18 @@ internal class FrameUnits {
             }
             val code = if (at + 1 < end) byte(frame, at + 1) else 0
             when {
-                code == EOI -> return at
-                code == MARKER -> at++
-                code == 0 || isStandalone(code) -> at += 2
+                code == EOI -> {
+                    return at
+                }
+
+                code == MARKER -> {
+                    at++
+                }
+
+                code == 0 || isStandalone(code) -> {
+                    at += 2
+                }
+
                 else -> {
                     // A later scan's tables or header, which may hold anything.
                     val next = segmentEnd(frame, at + 2)
@@ -173,6 +199,8 @@ internal class FrameUnits {
 
     private companion object {
         const val START_CODE = 3
+        const val EACH_BYTE_1 = 0x0101010101010101L
+        const val EACH_BYTE_80 = 0x0101010101010101L shl 7
         const val NAL_TYPE_MASK = 31
         const val NAL_IDR = 5
         const val NAL_SEI = 6
