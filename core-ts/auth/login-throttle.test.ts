@@ -36,6 +36,14 @@ describe("failed logins", () => {
     expect(throttle.failed("a", 1)).toBe(0);
   });
 
+  it("hold what is neither, which clears nothing", () => {
+    const throttle = new LoginThrottle();
+    expect(throttle.delay("a", 0)).toBe(0);
+    failures(throttle, "a", 4, 0);
+    expect([throttle.delay("a", 1), throttle.delay("b", 1)]).toEqual([millis(500), 0]);
+    expect(throttle.failed("a", 1)).toBe(seconds(1));
+  });
+
   it("of many addresses take bounded memory; the oldest failure is forgotten first", () => {
     const throttle = new LoginThrottle();
     failures(throttle, "first", 8, 0);

@@ -104,7 +104,7 @@ describe("a stream token", () => {
     expect(rtsp.request("DESCRIBE", `rtsp://127.0.0.1:${RTSP_PORT}/live/back?token=${token}`).status).toBe(401);
   });
 
-  test("goes before a login, and makes an admin's request a viewer's", () => {
+  test("counts where it is given, whatever login comes with it", () => {
     const world = startWithLogins();
     const { token } = make(world);
     expect(ask(world, "GET", `/back?token=${WRONG}`, { login: ADMIN }).status).toBe(403);
