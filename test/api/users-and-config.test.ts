@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runClient, testWith } from "../interop/clients.ts";
 import type { Login, Server } from "../interop/server.ts";
+import { within } from "../interop/wait.ts";
 import { ADMIN, GUEST, startApiServer, textOf } from "./api-server.ts";
 
 const ANNA: Login = { name: "anna", password: "choose your own" };
@@ -87,15 +88,18 @@ describe("a stream token", () => {
       const picture = await get(paths[1]!);
       expect([picture.status, picture.headers.get("referrer-policy")]).toEqual([200, "no-referrer"]);
       expect(new Uint8Array(await picture.arrayBuffer()).slice(0, 2)).toEqual(Uint8Array.of(0xff, 0xd8));
-      const stream = await get(paths[0]!);
+      const stream = await fetch(server.httpUrl(paths[0]!));
       const reader = stream.body!.getReader();
       expect((await reader.read()).done).toBe(false);
       expect((await ask("DELETE", `/api/tokens/${details.id}`)).status).toBe(204);
-      // The stream ends, one way or the other.
-      const ended = (async () => {
+      let ended = false;
+      const end = () => {
+        ended = true;
+      };
+      (async () => {
         while (!(await reader.read()).done);
-      })();
-      await ended.catch(() => {});
+      })().then(end, end);
+      await within(3_000, "the stream's end", () => ended);
       expect((await get(paths[1]!)).status).toBe(403);
       expect(server.log).not.toContain(token);
     }));
@@ -123,6 +127,8 @@ describe("a configuration changed over HTTP", () => {
       ]);
       expect(await changed).toMatchObject({ status: 200, body: { persisted: true } });
       expect([stays.code, stays.stderr]).toEqual([0, ""]);
+      // One line a picture: to the end of its four seconds.
+      expect(stays.stdout.split("\n").filter((line) => line.startsWith("0,")).length).toBeGreaterThanOrEqual(97);
       expect(goes.signal).toBeNull();
       expect(await ask("GET", "/api/config?effective=true")).toMatchObject({
         body: { profiles: expect.arrayContaining([expect.objectContaining({ path: "/live/front", width: 640 })]) },
