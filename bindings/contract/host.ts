@@ -121,6 +121,8 @@ export type EncoderSpec = {
   /** Degrees clockwise, or `auto`: upright as the device is held. */
   readonly rotation: "auto" | 0 | 90 | 180 | 270;
   readonly mirror: boolean;
+  /** The time of day stands in the picture, where the host can do that; absent: false. */
+  readonly clock?: boolean;
 };
 
 /** Spec of {@link Host.outletOpen}: exactly one of `connection`, `udp` and `file`. */
@@ -173,6 +175,8 @@ export type CameraInfo = {
   readonly sizes: readonly { readonly width: number; readonly height: number; readonly maxFps: number }[];
   readonly torch?: boolean;
   readonly zoom?: { readonly min: number; readonly max: number };
+  /** The largest picture that {@link Host.capture} gives; absent: the first of {@link sizes}. */
+  readonly still?: { readonly width: number; readonly height: number };
 };
 
 /** One address of {@link Host.interfaces}. */

@@ -809,6 +809,7 @@ internal class Host(
             "sizes" to camera.sizes.map { mapOf("width" to it.width, "height" to it.height, "maxFps" to it.maxFps) },
             "torch" to camera.torch,
             "zoom" to camera.zoom?.let { mapOf("min" to it.start, "max" to it.endInclusive) },
+            "still" to camera.still?.let { mapOf("width" to it.width, "height" to it.height) },
         )
 
     private companion object {

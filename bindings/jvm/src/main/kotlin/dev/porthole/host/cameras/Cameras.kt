@@ -49,6 +49,7 @@ public data class CameraInfo(
     public val sizes: List<CameraSize> = emptyList(),
     public val torch: Boolean? = null,
     public val zoom: ClosedFloatingPointRange<Double>? = null,
+    public val still: CameraSize? = null,
 )
 
 /** Settings of a camera; null leaves one as it is. */
@@ -70,6 +71,7 @@ public data class EncoderSpec(
     public val quality: Int? = null,
     public val rotation: Rotation = Rotation.NONE,
     public val mirror: Boolean = false,
+    public val clock: Boolean = false,
 )
 
 public class CaptureSpec(

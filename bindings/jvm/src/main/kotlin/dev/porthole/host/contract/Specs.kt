@@ -113,6 +113,7 @@ internal fun parseEncoderSpec(text: String): EncoderSpec {
         quality = json.intOrNull("quality", 1..100),
         rotation = parseRotation(json),
         mirror = json.boolean("mirror", false),
+        clock = json.boolean("clock", false),
     )
 }
 
