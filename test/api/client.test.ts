@@ -51,6 +51,48 @@ const EXAMPLES: Readonly<Record<string, readonly (Arguments & { readonly status:
   ],
   postCommandsSetTorch: [{ body: { camera: "back", on: true }, status: 409 }],
   postCommandsSetZoom: [{ body: { camera: "back", zoom: 2 }, status: 409 }],
+  getUsers: [{ status: 200 }],
+  postUsers: [
+    { body: { name: "anna", password: "long enough" }, status: 201 },
+    { body: { name: "anna", password: "long enough" }, status: 409 },
+    { body: { name: "otto", password: "short" }, status: 400 },
+  ],
+  putUsersName: [
+    { path: { name: "otto" }, body: { password: "long enough", role: "viewer" }, status: 201 },
+    { path: { name: "otto" }, body: { password: "long enough", role: "admin" }, status: 200 },
+    { path: { name: ADMIN.name }, body: { password: "long enough", role: "viewer" }, status: 409 },
+  ],
+  patchUsersName: [
+    { path: { name: "otto" }, body: { role: "viewer" }, status: 200 },
+    { path: { name: "nobody" }, body: { role: "viewer" }, status: 404 },
+  ],
+  deleteUsersName: [
+    { path: { name: "otto" }, status: 204 },
+    { path: { name: "otto" }, status: 404 },
+    { path: { name: ADMIN.name }, status: 409 },
+  ],
+  getTokens: [{ status: 200 }],
+  postTokens: [
+    { body: { stream: "back" }, status: 201 },
+    { body: { stream: "side" }, status: 400 },
+  ],
+  deleteTokensId: [{ path: { id: "nothing" }, status: 404 }],
+  getConfig: [{ status: 200 }, { query: { effective: "true" }, status: 200 }],
+  getConfigSchemaJson: [{ status: 200 }],
+  postConfigValidate: [
+    { body: {}, status: 409 },
+    { body: { wrong: 1 }, status: 422 },
+  ],
+  patchConfig: [
+    { body: { mjpeg: { fps: 20 } }, status: 200 },
+    { body: { mjpeg: { fps: 0 } }, status: 422 },
+    { body: { users: [] }, status: 409 },
+    { body: {}, headers: { "If-Match": '"another"' }, status: 412 },
+  ],
+  putConfig: [
+    { body: { users: [], mjpeg: { fps: 20 } }, status: 409 },
+    { body: { mjpeg: 7 }, status: 422 },
+  ],
 };
 /** Tested by itself below, because the server is another one afterwards. */
 const RESTART = "postCommandsRestart";

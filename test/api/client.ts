@@ -121,7 +121,9 @@ async function readBody(response: globalThis.Response, type: string, endless: bo
     await reader.cancel();
     return Buffer.from(value ?? []).toString("latin1");
   }
-  return type.startsWith("text/") ? await response.text() : Buffer.from(await response.arrayBuffer());
+  return type.startsWith("text/") || type.endsWith("+json")
+    ? await response.text()
+    : Buffer.from(await response.arrayBuffer());
 }
 
 function resolve<Thing>(document: unknown, thing: Thing | Reference): Thing {

@@ -31,6 +31,10 @@ const COMMON_ERRORS: Readonly<Record<number, string>> = {
   401: "a login is needed",
   403: "the Host is unknown; or the login lacks the role; or a page of another site asks for a change; or a stream token is not good",
 };
+const PATH_ERRORS: Readonly<Record<number, string>> = {
+  404: "a name in the path is none that there could be",
+};
+const TARGET_ERRORS: Readonly<Record<number, string>> = { 414: "path and query are too long" };
 const BODY_ERRORS: Readonly<Record<number, string>> = {
   413: "the body is too large",
   415: "the body is not declared as application/json",
@@ -70,7 +74,7 @@ export function openApiDocument(routes: readonly Route[], version: string): unkn
         basic: { type: "http", scheme: "basic", description: "RFC 7617; can be switched off" },
       },
       schemas: { Error: ERROR },
-      responses: errorResponses({ ...COMMON_ERRORS, ...BODY_ERRORS }),
+      responses: errorResponses({ ...COMMON_ERRORS, ...PATH_ERRORS, ...TARGET_ERRORS, ...BODY_ERRORS }),
     },
   };
 }
@@ -81,7 +85,12 @@ function operationOf(route: Route): unknown {
     ...Object.entries(route.query).map(([name, schema]) => parameterOf("query", name, schema)),
   ];
   const takesBody = route.method !== "GET" && route.method !== "DELETE";
-  const common = Object.keys({ ...COMMON_ERRORS, ...(takesBody ? BODY_ERRORS : {}) });
+  const common = {
+    ...COMMON_ERRORS,
+    ...(Object.keys(route.params).length > 0 ? PATH_ERRORS : {}),
+    ...(parameters.length > 0 ? TARGET_ERRORS : {}),
+    ...(takesBody ? BODY_ERRORS : {}),
+  };
   return {
     operationId: operationId(route),
     tags: [route.tag],
@@ -95,7 +104,9 @@ function operationOf(route: Route): unknown {
       : { requestBody: { required: true, content: { "application/json": { schema: route.body } } } }),
     responses: {
       ...Object.fromEntries(Object.entries(route.answers).map(([status, answer]) => [status, responseOf(answer)])),
-      ...Object.fromEntries(common.map((status) => [status, { $ref: `#/components/responses/${status}` }])),
+      ...Object.fromEntries(
+        Object.keys(common).map((status) => [status, { $ref: `#/components/responses/${status}` }]),
+      ),
       ...errorResponses(route.errors ?? {}),
     },
   };
@@ -120,7 +131,7 @@ function responseOf({ description, contentType, schema, headers }: Answer): unkn
       ? {}
       : {
           headers: Object.fromEntries(
-            Object.entries(headers).map(([name, text]) => [name, { description: text, schema: { type: "integer" } }]),
+            Object.entries(headers).map(([name, text]) => [name, { description: text, schema: { type: "string" } }]),
           ),
         }),
     ...(type === undefined ? {} : { content: { [type]: schema === undefined ? {} : { schema } } }),
