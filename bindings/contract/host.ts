@@ -195,8 +195,9 @@ export type ConfigReadResult =
   | { readonly state: "failed"; readonly reason: string };
 
 /**
- * What {@link Host.configResult} is told as JSON of the text that the last `configRead("config")` gave. A host that takes an
- * operator's file over keeps `text` and gives back `masked`; where the file stays the operator's own both mean nothing.
+ * What {@link Host.configResult} is told as JSON of the text that the last `configRead("config")` gave or `configWrite`
+ * took. A host that takes an operator's file over keeps `text` and gives back `masked`; where the file stays the operator's
+ * own both mean nothing.
  */
 export type ConfigResult =
   | {
@@ -349,7 +350,8 @@ export interface Host {
    */
   configWrite(which: "config" | "state", text: string): number;
   /**
-   * What became of the operator's configuration (JSON of {@link ConfigResult}): at the start, and after each `config` event.
+   * What became of the operator's configuration (JSON of {@link ConfigResult}): at the start, after each `config` event, and
+   * when the core itself has changed it or who may log in.
    * When the first text of a start is refused it is read once more, so that a host can go back to one that it took before;
    * only if that is refused too the start fails.
    */

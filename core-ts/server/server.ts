@@ -85,7 +85,10 @@ export class Server implements ServerContext, ListenersOwner {
     this.mjpegServer = new MjpegServer(this.viewers);
     this.admission = new Admission(limits.connections, limits.connectionsPerAddress);
     const store = new LoginStore(this.runtime);
-    this.logins = new Logins(this.runtime, store, this.config, (before) => this.#onUsersChanged(before));
+    this.logins = new Logins(this.runtime, store, this.config, (before) => {
+      this.#onUsersChanged(before);
+      this.#tellAccepted();
+    });
     this.tokens = new StreamTokens(this.runtime, store, () => this.#endStrangers(this.logins.users));
     this.#auth = auth;
     this.#makeAuthenticators();

@@ -79,16 +79,16 @@ export class Settings {
 
   /**
    * Reads the file again and takes it.
-   * @returns false when it says what is in force already, word for word: our own writing, for one.
+   * @returns false when it says what is in force already: our own writing, for one.
    * @throws ConfigFault when it is not sound, of which the host has then been told; nothing has changed.
    */
   reread(): boolean {
     try {
-      const read = this.#read(this.#current.written);
-      if (read.text === this.#current.text) return false;
-      this.#current = this.#sealed(read);
+      const read = this.#sealed(this.#read(this.#current.written));
+      const isNews = !isSame(read.written, this.#current.written);
+      this.#current = isNews ? read : { ...this.#current, text: read.text };
       this.#persisted = read.text !== undefined;
-      return true;
+      return isNews;
     } catch (error) {
       if (error instanceof ConfigFault) this.#tellRefused(error);
       throw error;
@@ -98,8 +98,13 @@ export class Settings {
   /** Whether the file says something else than what is in force: somebody edits it, or made a fault in it. */
   get isFileAhead(): boolean {
     if (this.#current.text !== undefined && !this.#persisted) return false;
-    const result = this.#result();
-    return (result.state === "present" ? result.text : undefined) !== this.#current.text;
+    try {
+      // Hosts may keep another form of it: sealed, or with masks.
+      return !isSame(this.#sealed(this.#read(this.#current.written)).written, this.#current.written);
+    } catch (error) {
+      if (error instanceof ConfigFault) return true;
+      throw error;
+    }
   }
 
   /**
@@ -118,8 +123,7 @@ export class Settings {
     refuseIf(issues);
     const written = sealPasswords(whole, (name, password) => userOf({ name, password, role: "viewer", realm }).ha1);
     // The operator's own layout stays when nothing changes.
-    const isSame = this.#current.text !== undefined && JSON.stringify(written) === JSON.stringify(kept);
-    if (isSame && !this.isFileAhead) return this.#current;
+    if (isSame(written, this.#current.written) && !this.isFileAhead) return this.#current;
     const text = `${JSON.stringify(written, undefined, 2)}\n`;
     return { text, written, config: this.#check(text) };
   }
@@ -202,6 +206,10 @@ export class Settings {
       throw error;
     }
   }
+}
+
+function isSame(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }
 
 /** Passwords in what the file says are kept sealed, so one in clear has just been given. */

@@ -319,6 +319,21 @@ describe("storing it", () => {
     expect(player.peer.state).toBe("open");
   });
 
+  test("by a host that keeps the sealed form, and shows the operator a masked one, makes no difference", () => {
+    const world = start();
+    const { host } = world;
+    for (const form of ["text", "masked"] as const) {
+      const told = host.configResults.at(-1);
+      if (told?.state !== "accepted") throw new Error("not accepted");
+      host.stored.config = { state: "present", text: told[form]! };
+      expect(asAdmin(world, "PATCH", "/api/config", { log: { level: "warn" } }).status).toBe(200);
+      host.stored.config = { state: "present", text: told[form]! };
+      host.push({ type: "config" });
+      host.settle(world.core);
+      expect([canLogIn(world, ADMIN), canLogIn(world, VIEWER)]).toEqual([true, true]);
+    }
+  });
+
   test("that the disk refuses is a 503, and nothing changes", () => {
     const world = start();
     world.host.fail("configWrite", Code.FAILED);

@@ -270,7 +270,9 @@ describe("the generated login", () => {
       [owner.name, "admin", "generated", true],
       ["anna", "admin", "api", true],
     ]);
+    expect(host.configResults.at(-1)).toEqual({ state: "accepted", logins: "generated" });
     ask(world, "DELETE", `/api/users/${owner.name}`, { login: ANNA });
+    expect(host.configResults.at(-1)).toEqual({ state: "accepted", logins: "configured" });
     const second = again(host);
     expect([second.host.login, canLogIn(second.world, owner)]).toEqual([undefined, false]);
   });
