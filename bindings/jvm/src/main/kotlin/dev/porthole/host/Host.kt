@@ -138,7 +138,11 @@ internal class Host(
     val hasEvents: Boolean get() = !events.isEmpty || skipped.isNotEmpty()
 
     /** The addresses that listeners are open on, each once. */
-    val listeningAddresses: List<String> get() = handles.values.filterIsInstance<Listener>().map { it.address }.distinct()
+    val listeningAddresses: List<String> get() =
+        handles.values
+            .filterIsInstance<Listener>()
+            .map { it.address }
+            .distinct()
 
     /** Open handles, for tests and counters. */
     val openHandles: Int get() = handles.size
@@ -269,7 +273,12 @@ internal class Host(
         val connection = add { Connection(it, network, channel, ::connectionFailed) }
         val json = StringBuilder("{\"type\":\"accepted\",\"handle\":").append(connection.handle)
         json.append(",\"listener\":").append(listener.handle)
-        json.append(",\"local\":").appendEndpoint(local).append(",\"peer\":").appendEndpoint(peer).append('}')
+        json
+            .append(",\"local\":")
+            .appendEndpoint(local)
+            .append(",\"peer\":")
+            .appendEndpoint(peer)
+            .append('}')
         events.post(connection.handle, json.toString())
     }
 
@@ -328,9 +337,18 @@ internal class Host(
     ): Int {
         events.forget(connection)
         when (val open = handles.remove(connection)) {
-            is Connection -> open.close(afterFlush)
-            is Connector.Attempt -> open.cancel()
-            null -> return Code.GONE
+            is Connection -> {
+                open.close(afterFlush)
+            }
+
+            is Connector.Attempt -> {
+                open.cancel()
+            }
+
+            null -> {
+                return Code.GONE
+            }
+
             else -> {
                 handles[connection] = open
                 return Code.GONE
@@ -485,7 +503,14 @@ internal class Host(
     ) {
         (handles.remove(handle) as? PendingCapture ?: return).end()
         val json = StringBuilder("{\"type\":\"captureFailed\",\"handle\":").append(handle)
-        events.post(handle, json.append(",\"reason\":").appendJson(reason).append('}').toString())
+        events.post(
+            handle,
+            json
+                .append(",\"reason\":")
+                .appendJson(reason)
+                .append('}')
+                .toString(),
+        )
     }
 
     override fun encoderOpen(spec: String): Int =
@@ -729,7 +754,14 @@ internal class Host(
     override fun random(count: Int): String {
         val bytes = ByteArray(count.coerceIn(1, Bounds.RANDOM_MAX_BYTES))
         random.nextBytes(bytes)
-        val text = CharArray(bytes.size) { if (bytes[it].toInt() == 0) '\u0100' else (bytes[it].toInt() and 0xff).toChar() }
+        val text =
+            CharArray(bytes.size) {
+                if (bytes[it].toInt() == 0) {
+                    '\u0100'
+                } else {
+                    (bytes[it].toInt() and 0xff).toChar()
+                }
+            }
         return String(text)
     }
 

@@ -164,9 +164,13 @@ public class Porthole private constructor(
                         options.log.log(LogLevel.INFO, "the core starts again, as it asked for")
                         backoffMs = BACKOFF_MIN_MS
                     }
+
                     is RunEnd.Failed -> {
                         if (options.clock.nowUs() - startedUs > BACKOFF_FORGOTTEN_US) backoffMs = BACKOFF_MIN_MS
-                        options.log.log(LogLevel.ERROR, "the core failed and starts again in $backoffMs ms: ${outcome.message}")
+                        options.log.log(
+                            LogLevel.ERROR,
+                            "the core failed and starts again in $backoffMs ms: ${outcome.message}",
+                        )
                         tell(PortholeEvent.Fault(outcome.message, outcome.stuck, backoffMs))
                         stopAsked.await(backoffMs, TimeUnit.MILLISECONDS)
                         backoffMs = minOf(backoffMs * 2, BACKOFF_MAX_MS)
@@ -236,7 +240,10 @@ public class Porthole private constructor(
                 if (sinceUs != 0L && sinceUs != told && options.clock.nowUs() - sinceUs > TURN_ALARM_US) {
                     told = sinceUs
                     val stack = coreThread.stackTrace.joinToString("\n") { "    at $it" }
-                    options.log.log(LogLevel.ERROR, "a turn has not come back for ${TURN_ALARM_US / 1_000_000} s:\n$stack")
+                    options.log.log(
+                        LogLevel.ERROR,
+                        "a turn has not come back for ${TURN_ALARM_US / 1_000_000} s:\n$stack",
+                    )
                 }
                 if (!options.watchesNetwork || ++looks % NETWORK_LOOKS != 0) continue
                 val now = interfacesJson()
@@ -255,7 +262,11 @@ public class Porthole private constructor(
         Json.parseObject(options.config)
         val json = StringBuilder("{\"overrides\":").append(options.config)
         json.append(",\"version\":").appendJson(options.version)
-        return json.append(",\"host\":").appendJson(options.hostName).append('}').toString()
+        return json
+            .append(",\"host\":")
+            .appendJson(options.hostName)
+            .append('}')
+            .toString()
     }
 
     private fun tell(event: PortholeEvent) {

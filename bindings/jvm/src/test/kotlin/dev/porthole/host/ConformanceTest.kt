@@ -105,10 +105,11 @@ private class CaseCamera : SingleCamera() {
         codec: VideoCodec,
         spec: EncoderSpec,
         sink: FrameSink,
-    ): VideoEncoder = Opened(spec, sink).also {
-        encoders += it
-        sink.running()
-    }
+    ): VideoEncoder =
+        Opened(spec, sink).also {
+            encoders += it
+            sink.running()
+        }
 
     fun each(
         codec: String?,
@@ -204,27 +205,75 @@ private class CaseRunner(
     private fun step(step: Map<*, *>) {
         val ms = (step["withinMs"] as? Number)?.toLong() ?: 5_000
         when {
-            "until" in step -> untilStep(step)
-            "repeat" in step -> repeat((step["times"] as Number).toInt()) { play(step["repeat"] as List<*>) }
-            "call" in step -> call(step)?.let { throw CaseFailure(it) }
-            "expect" in step -> expect(step, ms)
-            "expectReceived" in step -> expectReceived(step, ms)
-            "expectNone" in step -> expectNone(step)
-            "count" in step -> count(step)
-            "endTurn" in step -> endTurn()
-            "feed" in step -> feed(step)
-            "feedFormat" in step -> feedFormat(step)
-            "feedState" in step -> feedState(step)
-            "encoderIs" in step -> encoderIs(step)
+            "until" in step -> {
+                untilStep(step)
+            }
+
+            "repeat" in step -> {
+                repeat((step["times"] as Number).toInt()) { play(step["repeat"] as List<*>) }
+            }
+
+            "call" in step -> {
+                call(step)?.let { throw CaseFailure(it) }
+            }
+
+            "expect" in step -> {
+                expect(step, ms)
+            }
+
+            "expectReceived" in step -> {
+                expectReceived(step, ms)
+            }
+
+            "expectNone" in step -> {
+                expectNone(step)
+            }
+
+            "count" in step -> {
+                count(step)
+            }
+
+            "endTurn" in step -> {
+                endTurn()
+            }
+
+            "feed" in step -> {
+                feed(step)
+            }
+
+            "feedFormat" in step -> {
+                feedFormat(step)
+            }
+
+            "feedState" in step -> {
+                feedState(step)
+            }
+
+            "encoderIs" in step -> {
+                encoderIs(step)
+            }
+
             "configFile" in step -> {
                 // Written beside and renamed, as an editor does.
                 val text = File(folder, "new").also { it.writeText(step["configFile"] as String) }
                 if (!text.renameTo(configFile)) throw CaseFailure("the config file could not be replaced")
             }
-            "file" in step -> file(step, ms)
-            "waitMs" in step -> pumpFor((step["waitMs"] as Number).toLong())
-            "peer" in step -> peer(step, ms)
-            else -> throw CaseFailure("an unknown step")
+
+            "file" in step -> {
+                file(step, ms)
+            }
+
+            "waitMs" in step -> {
+                pumpFor((step["waitMs"] as Number).toLong())
+            }
+
+            "peer" in step -> {
+                peer(step, ms)
+            }
+
+            else -> {
+                throw CaseFailure("an unknown step")
+            }
         }
     }
 
@@ -271,16 +320,31 @@ private class CaseRunner(
         for (instruction in program.map { it as List<*> }) {
             plan +=
                 when (instruction[0]) {
-                    "literal" -> PlanWriter().literal(bytes(instruction[1])).bytes()
-                    "slice" -> PlanWriter().slice(number(instruction[1]).toInt(), number(instruction[2]).toInt()).bytes()
-                    "boundary" -> PlanWriter().boundary().bytes()
+                    "literal" -> {
+                        PlanWriter().literal(bytes(instruction[1])).bytes()
+                    }
+
+                    "slice" -> {
+                        PlanWriter().slice(number(instruction[1]).toInt(), number(instruction[2]).toInt()).bytes()
+                    }
+
+                    "boundary" -> {
+                        PlanWriter().boundary().bytes()
+                    }
+
                     "times" -> {
                         val inner = plan(instruction[2] as List<*>)
                         val times = number(instruction[1]).toInt()
                         ByteArray(inner.size * times) { inner[it % inner.size] }
                     }
-                    "raw" -> bytes(instruction[1])
-                    else -> throw CaseFailure("an unknown instruction $instruction")
+
+                    "raw" -> {
+                        bytes(instruction[1])
+                    }
+
+                    else -> {
+                        throw CaseFailure("an unknown instruction $instruction")
+                    }
                 }
         }
         return plan
@@ -322,7 +386,10 @@ private class CaseRunner(
     ) {
         for ((variable, path) in places) {
             var value: Any? = from
-            for (key in (path as String).split('.')) value = if (value is List<*>) value[key.toInt()] else (value as Map<*, *>)[key]
+            for (key in (path as String).split('.')) {
+                value =
+                    if (value is List<*>) value[key.toInt()] else (value as Map<*, *>)[key]
+            }
             variables[variable as String] = value
         }
     }
@@ -344,7 +411,9 @@ private class CaseRunner(
                 val data = bytesOf(event.text("data"))
                 val count = minOf(data.size, wanted.size - at)
                 for (index in 0 until count) {
-                    if (data[index] != wanted[at + index]) throw CaseFailure("byte ${at + index} is ${data[index]}, not ${wanted[at + index]}")
+                    if (data[index] != wanted[at + index]) {
+                        throw CaseFailure("byte ${at + index} is ${data[index]}, not ${wanted[at + index]}")
+                    }
                 }
                 at += count
                 val place = unused.indexOf(event)
@@ -387,14 +456,26 @@ private class CaseRunner(
         val units = (step["units"] as? List<*> ?: listOf(listOf(0L, data.size.toLong(), ""))).map { it as List<*> }
         val json =
             units.joinToString(",", "[", "]") { (offset, length, head) ->
-                val text = StringBuilder("{\"offset\":").append(offset).append(",\"length\":").append(length).append(",\"head\":")
+                val text =
+                    StringBuilder(
+                        "{\"offset\":",
+                    ).append(offset).append(",\"length\":").append(length).append(",\"head\":")
                 val headBytes = bytes(head)
                 text.appendJsonBytes(headBytes, 0, headBytes.size).append('}')
             }
         val key = step["key"] as? Boolean ?: false
         camera.each(step["feed"] as String) { opened ->
             val sink = opened.sink
-            if (sink is Encoder) sink.described(ByteBuffer.wrap(data), timeUs, key, json) else sink.frame(ByteBuffer.wrap(data), timeUs, key)
+            if (sink is Encoder) {
+                sink.described(
+                    ByteBuffer.wrap(data),
+                    timeUs,
+                    key,
+                    json,
+                )
+            } else {
+                sink.frame(ByteBuffer.wrap(data), timeUs, key)
+            }
         }
     }
 
@@ -451,7 +532,11 @@ private class CaseRunner(
         val received = taken.filter { it["type"] == "received" }.groupBy { it["handle"] }
         for ((handle, events) in received) {
             val count = events.sumOf { it.text("data").length }
-            if (count > Bounds.EVENTS_MAX_BYTES_PER_CONNECTION) throw CaseFailure("$count bytes of connection $handle in one turn")
+            if (count >
+                Bounds.EVENTS_MAX_BYTES_PER_CONNECTION
+            ) {
+                throw CaseFailure("$count bytes of connection $handle in one turn")
+            }
         }
         val all = taken.filter { it["type"] == "received" || it["type"] == "datagram" }.sumOf { it.text("data").length }
         if (all > Bounds.EVENTS_MAX_BYTES) throw CaseFailure("$all bytes in one turn")
@@ -481,7 +566,11 @@ private class CaseRunner(
     ) {
         val end = System.nanoTime() + ms * 1_000_000
         while (!done()) {
-            if (System.nanoTime() > end) throw CaseFailure("$what did not come within $ms ms; unused: ${unused.take(20)}")
+            if (System.nanoTime() >
+                end
+            ) {
+                throw CaseFailure("$what did not come within $ms ms; unused: ${unused.take(20)}")
+            }
             pump()
         }
     }
@@ -494,32 +583,56 @@ private class CaseRunner(
                 if (value !in variables) throw CaseFailure("$value has no value")
                 variables[value]
             }
-            value is Map<*, *> -> value.mapValues { resolved(it.value) }
-            value is List<*> -> value.map(::resolved)
-            else -> value
+
+            value is Map<*, *> -> {
+                value.mapValues { resolved(it.value) }
+            }
+
+            value is List<*> -> {
+                value.map(::resolved)
+            }
+
+            else -> {
+                value
+            }
         }
 
     private fun bytes(value: Any?): ByteArray =
         when (val given = resolved(value)) {
-            is String -> bytesOf(given)
-            is List<*> -> given.fold(ByteArray(0)) { all, part -> all + bytes(part) }
-            is Map<*, *> ->
+            is String -> {
+                bytesOf(given)
+            }
+
+            is List<*> -> {
+                given.fold(ByteArray(0)) { all, part -> all + bytes(part) }
+            }
+
+            is Map<*, *> -> {
                 when {
                     "hex" in given -> {
                         val digits = given.text("hex").filterNot(Char::isWhitespace)
                         digits.chunked(2).map { it.toInt(16).toByte() }.toByteArray()
                     }
+
                     "pattern" in given -> {
                         val seed = (given["seed"] as? Number)?.toInt() ?: 0
                         ByteArray(given.int("pattern")) { (7 * it + 31 * seed + (it shr 8)).toByte() }
                     }
+
                     "times" in given -> {
                         val one = bytes(given["of"])
                         ByteArray(one.size * given.int("times")) { one[it % one.size] }
                     }
-                    else -> throw CaseFailure("no bytes: $given")
+
+                    else -> {
+                        throw CaseFailure("no bytes: $given")
+                    }
                 }
-            else -> throw CaseFailure("no bytes: $given")
+            }
+
+            else -> {
+                throw CaseFailure("no bytes: $given")
+            }
         }
 
     private fun matches(
@@ -527,7 +640,7 @@ private class CaseRunner(
         value: Any?,
     ): Boolean =
         when (matcher) {
-            is Map<*, *> ->
+            is Map<*, *> -> {
                 when {
                     "atLeast" in matcher || "atMost" in matcher -> {
                         val number = (value as? Number)?.toDouble()
@@ -535,18 +648,50 @@ private class CaseRunner(
                             (matcher["atLeast"] as? Number ?: Double.NEGATIVE_INFINITY).toDouble() <= number &&
                             (matcher["atMost"] as? Number ?: Double.POSITIVE_INFINITY).toDouble() >= number
                     }
-                    "not" in matcher -> !matches(matcher["not"], value)
-                    "contains" in matcher -> value is List<*> && value.any { matches(matcher["contains"], it) }
-                    "chars" in matcher && value is String -> value.length == matcher.int("chars")
-                    else -> value is Map<*, *> && matcher.all { (key, wanted) -> key in value && matches(wanted, value[key]) }
+
+                    "not" in matcher -> {
+                        !matches(matcher["not"], value)
+                    }
+
+                    "contains" in matcher -> {
+                        value is List<*> && value.any { matches(matcher["contains"], it) }
+                    }
+
+                    "chars" in matcher && value is String -> {
+                        value.length == matcher.int("chars")
+                    }
+
+                    else -> {
+                        value is Map<*, *> &&
+                            matcher.all { (key, wanted) -> key in value && matches(wanted, value[key]) }
+                    }
                 }
-            is List<*> -> value is List<*> && value.size == matcher.size && matcher.indices.all { matches(matcher[it], value[it]) }
-            is Number -> value is Number && value.toDouble() == matcher.toDouble()
+            }
+
+            is List<*> -> {
+                value is List<*> && value.size == matcher.size &&
+                    matcher.indices.all { matches(matcher[it], value[it]) }
+            }
+
+            is Number -> {
+                value is Number && value.toDouble() == matcher.toDouble()
+            }
+
             is String -> {
                 val wanted = resolved(matcher)
-                if (wanted !is String) matches(wanted, value) else if (value is Number) CODES[wanted] == value.toInt() else wanted == value
+                if (wanted !is String) {
+                    matches(wanted, value)
+                } else if (value is Number) {
+                    CODES[wanted] == value.toInt()
+                } else {
+                    wanted ==
+                        value
+                }
             }
-            else -> matcher == value
+
+            else -> {
+                matcher == value
+            }
         }
 
     // ── Peers ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -579,16 +724,21 @@ private class CaseRunner(
                 channel.connect(InetSocketAddress(LOOPBACK, number(step["port"]).toInt()))
                 pumpUntil("the peer's connection", ms) { channel.finishConnect() }
             }
+
             "listen" -> {
                 val channel = ServerSocketChannel.open().bind(InetSocketAddress(LOOPBACK, 0))
                 channel.configureBlocking(false)
                 peer.server = channel
                 variables[step["save"] as String] = (channel.localAddress as InetSocketAddress).port.toLong()
             }
-            "accept" -> pumpUntil("a connection to the peer", ms) {
-                peer.tcp = peer.server!!.accept()?.also { it.configureBlocking(false) }
-                peer.tcp != null
+
+            "accept" -> {
+                pumpUntil("a connection to the peer", ms) {
+                    peer.tcp = peer.server!!.accept()?.also { it.configureBlocking(false) }
+                    peer.tcp != null
+                }
             }
+
             "send" -> {
                 val buffer = ByteBuffer.wrap(bytes(step["bytes"]))
                 pumpUntil("room for the peer's ${buffer.remaining()} bytes", ms) {
@@ -596,35 +746,70 @@ private class CaseRunner(
                     !buffer.hasRemaining()
                 }
             }
-            "end" -> peer.tcp!!.shutdownOutput()
+
+            "end" -> {
+                peer.tcp!!.shutdownOutput()
+            }
+
             "reset" -> {
                 peer.tcp!!.setOption(StandardSocketOptions.SO_LINGER, 0)
                 peer.tcp!!.close()
             }
-            "receive" -> same(bytes(step["bytes"]), receive(peer, bytes(step["bytes"]).size, ms))
-            "receiveCount" -> receive(peer, number(step["bytes"]).toInt(), ms)
-            "receiveCut" -> receiveCut(peer, number(step["bytes"]), ms)
-            "receiveRepeated" -> receiveRepeated(peer, step, ms)
-            "receiveFramed" -> receiveFramed(peer, step, ms)
+
+            "receive" -> {
+                same(bytes(step["bytes"]), receive(peer, bytes(step["bytes"]).size, ms))
+            }
+
+            "receiveCount" -> {
+                receive(peer, number(step["bytes"]).toInt(), ms)
+            }
+
+            "receiveCut" -> {
+                receiveCut(peer, number(step["bytes"]), ms)
+            }
+
+            "receiveRepeated" -> {
+                receiveRepeated(peer, step, ms)
+            }
+
+            "receiveFramed" -> {
+                receiveFramed(peer, step, ms)
+            }
+
             "receiveEnd" -> {
                 val end = receiveToEnd(peer, ms)
                 if (end != "end") throw CaseFailure("the connection ended with $end")
                 step["bytes"]?.let { wanted -> same(bytes(wanted), peer.held.take(peer.held.size)) }
             }
-            "receiveReset" -> receiveToEnd(peer, ms).let { if (it != "reset") throw CaseFailure("the connection ended with $it") }
+
+            "receiveReset" -> {
+                val end = receiveToEnd(peer, ms)
+                if (end != "reset") throw CaseFailure("the connection ended with $end")
+            }
+
             "bindUdp" -> {
                 val channel = DatagramChannel.open().bind(InetSocketAddress(LOOPBACK, 0))
                 channel.configureBlocking(false)
                 peer.udp = channel
                 variables[step["save"] as String] = (channel.localAddress as InetSocketAddress).port.toLong()
             }
+
             "sendTo" -> {
                 val to = InetSocketAddress(LOOPBACK, number(step["port"]).toInt())
                 peer.udp!!.send(ByteBuffer.wrap(bytes(step["bytes"])), to)
             }
-            "receiveDatagram" -> receiveDatagram(peer, bytes(step["bytes"]), ms)
-            "close" -> peer.close()
-            else -> throw CaseFailure("an unknown act of a peer")
+
+            "receiveDatagram" -> {
+                receiveDatagram(peer, bytes(step["bytes"]), ms)
+            }
+
+            "close" -> {
+                peer.close()
+            }
+
+            else -> {
+                throw CaseFailure("an unknown act of a peer")
+            }
         }
     }
 
@@ -701,7 +886,14 @@ private class CaseRunner(
                     if (held.size == 0) {
                         -1
                     } else if (held[0] == '$'.code.toByte()) {
-                        val length = if (held.size < 4) -1 else ((held[2].toInt() and 0xff) shl 8) or (held[3].toInt() and 0xff)
+                        val length =
+                            if (held.size <
+                                4
+                            ) {
+                                -1
+                            } else {
+                                ((held[2].toInt() and 0xff) shl 8) or (held[3].toInt() and 0xff)
+                            }
                         if (length < 0 || held.size < 4 + length) -1 else (4 + length).also { packets++ }
                     } else {
                         if (held[0] < ' '.code) throw CaseFailure("byte ${held[0]} begins neither a packet nor a line")

@@ -12,7 +12,6 @@ import java.net.InetAddress
 import java.net.InetSocketAddress
 import java.net.ServerSocket
 import java.net.Socket
-import java.nio.ByteBuffer
 import java.util.concurrent.LinkedBlockingQueue
 import java.util.concurrent.TimeUnit
 
@@ -128,7 +127,13 @@ class PortholeTest {
                     next<PortholeEvent.Ready>()
                     connect(port).use { socket ->
                         socket.say("throw")
-                        next<PortholeEvent.Fault>().also { fault -> assertTrue(fault.message, "as asked" in fault.message) }.restartInMs
+                        next<PortholeEvent.Fault>()
+                            .also { fault ->
+                                assertTrue(
+                                    fault.message,
+                                    "as asked" in fault.message,
+                                )
+                            }.restartInMs
                     }
                 }
             assertEquals(listOf(100L, 200L, 400L, 800L), pauses)
@@ -176,6 +181,7 @@ class PortholeTest {
                         socket.setSoLinger(true, 0)
                         socket.close()
                     }
+
                     1 -> {
                         socket.say("half")
                         socket.shutdownOutput()
@@ -183,6 +189,7 @@ class PortholeTest {
                         assertEquals(-1, socket.getInputStream().read())
                         socket.close()
                     }
+
                     2 -> {
                         for (byte in "slow") {
                             socket.say("$byte")
@@ -191,13 +198,21 @@ class PortholeTest {
                         assertEquals("slow", socket.hear(4))
                         socket.close()
                     }
+
                     3 -> {
                         // Sends and never reads: what comes back fills the lane, then the host stops reading.
                         socket.soTimeout = 0
                         stalled += socket
-                        Thread { runCatching { repeat(100) { socket.say("y".repeat(20_000)) } } }.apply { isDaemon = true }.start()
+                        Thread { runCatching { repeat(100) { socket.say("y".repeat(20_000)) } } }
+                            .apply {
+                                isDaemon =
+                                    true
+                            }.start()
                     }
-                    else -> socket.close()
+
+                    else -> {
+                        socket.close()
+                    }
                 }
             }
             connect(port).use { socket ->
@@ -250,7 +265,8 @@ class PortholeTest {
             .start {
                 bundle = script
                 cameras(cameras)
-                config = """{"address":"127.0.0.1","rtsp":{"port":0},"http":{"port":0},"auth":{"enabled":false},"cameras":{"back":{}}}"""
+                config =
+                    """{"address":"127.0.0.1","rtsp":{"port":0},"http":{"port":0},"auth":{"enabled":false},"cameras":{"back":{}}}"""
                 log = this@PortholeTest.log
                 watchesNetwork = false
                 onEvent { events += it }
@@ -266,92 +282,6 @@ class PortholeTest {
             }
         events.clear()
     }
-
-    /** The library as its README shows it, with the real core and a clip's frames fed by hand. */
-    @Test
-    fun `a program feeds its own frames to the real core, and a viewer gets them`() {
-        val clip = clipFrames()
-        val ports = LinkedBlockingQueue<Int>()
-        val camera = FedCamera("back")
-        val porthole =
-            Porthole.start {
-                bundle = realBundle()
-                cameras(camera)
-                config = """{"address":"127.0.0.1","rtsp":{"port":0},"http":{"port":0},"auth":{"enabled":false},"cameras":{"back":{}}}"""
-                onEvent { event -> if (event is PortholeEvent.Ready) ports += event.rtspPort }
-            }
-        val sets = nalUnits(clip[0]).filter { it[0].toInt() and 31 in 7..8 }
-        camera.format(VideoCodec.H264, 1280, 720, sets)
-        val feeding =
-            Thread {
-                var index = 0
-                while (!Thread.currentThread().isInterrupted) {
-                    val frame = clip[index++ % clip.size]
-                    camera.frame(VideoCodec.H264, ByteBuffer.wrap(frame), System.nanoTime() / 1_000, key = frame === clip[0])
-                    if (runCatching { Thread.sleep(20) }.isFailure) return@Thread
-                }
-            }.apply { start() }
-        try {
-            val port = ports.poll(10, TimeUnit.SECONDS)!!
-            connect(port).use { socket ->
-                val url = "rtsp://127.0.0.1:$port/live/back"
-                assertTrue("H264" in ask(socket, "DESCRIBE $url RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\n\r\n"))
-                val setup = "SETUP $url/trackID=0 RTSP/1.0\r\nCSeq: 2\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n\r\n"
-                val session = Regex("Session: ([^;\r]+)").find(ask(socket, setup))!!.groupValues[1]
-                assertTrue("200 OK" in ask(socket, "PLAY $url/ RTSP/1.0\r\nCSeq: 3\r\nSession: $session\r\n\r\n"))
-                val types = HashSet<Int>()
-                val input = socket.getInputStream()
-                repeat(200) {
-                    assertEquals('$'.code, input.read())
-                    val header = input.readNBytes(3)
-                    val payload = input.readNBytes(((header[1].toInt() and 0xff) shl 8) or (header[2].toInt() and 0xff))
-                    if (header[0].toInt() == 0) types += payload[12].toInt() and 31
-                }
-                // STAP-A with the parameter sets, and FU-A of the pictures.
-                assertTrue("$types", 24 in types && 28 in types)
-            }
-        } finally {
-            feeding.interrupt()
-            porthole.close()
-        }
-        assertEquals(0, porthole.outstandingBuffers)
-    }
-
-    /** One answer with its body. */
-    private fun ask(
-        socket: Socket,
-        request: String,
-    ): String {
-        socket.say(request)
-        val head = StringBuilder()
-        while (!head.endsWith("\r\n\r\n")) head.append(socket.getInputStream().read().also { assertTrue(it >= 0) }.toChar())
-        val length = Regex("Content-Length: (\\d+)", RegexOption.IGNORE_CASE).find(head)?.groupValues?.get(1)?.toInt() ?: 0
-        return "$head${String(socket.getInputStream().readNBytes(length))}"
-    }
-
-    private fun clipFrames(): List<ByteArray> {
-        val bytes = File(root, "bindings/node/clips/back-1000k.h264").readBytes()
-        // Each access unit of the checked-in clips is one slice, with parameter sets before a key frame.
-        val frames = ArrayList<ByteArray>()
-        var start = 0
-        var sliced = false
-        for (at in 0 until bytes.size - 4) {
-            if (bytes[at].toInt() != 0 || bytes[at + 1].toInt() != 0 || bytes[at + 2].toInt() != 1) continue
-            val codeStart = if (at > 0 && bytes[at - 1].toInt() == 0) at - 1 else at
-            if (sliced) {
-                frames += bytes.copyOfRange(start, codeStart)
-                start = codeStart
-            }
-            sliced = bytes[at + 3].toInt() and 31 in listOf(1, 5)
-        }
-        // One key frame and what follows it.
-        return frames.take(50)
-    }
-
-    private fun nalUnits(frame: ByteArray): List<ByteArray> =
-        String(frame, Charsets.ISO_8859_1).split("\u0000\u0000\u0001").filter { it.isNotEmpty() }.map {
-            it.trimEnd('\u0000').toByteArray(Charsets.ISO_8859_1)
-        }.filter { it.isNotEmpty() }
 
     private fun waitUntil(
         what: String,
@@ -370,7 +300,8 @@ class PortholeTest {
         val heapBytes: Long,
         val residentBytes: Long,
     ) {
-        override fun toString() = "$descriptors descriptors, $threads threads, heap ${heapBytes shr 10} KiB, resident ${residentBytes shr 10} KiB"
+        override fun toString() =
+            "$descriptors descriptors, $threads threads, heap ${heapBytes shr 10} KiB, resident ${residentBytes shr 10} KiB"
 
         companion object {
             fun now(): Resources {
@@ -380,7 +311,12 @@ class PortholeTest {
                 }
                 val runtime = Runtime.getRuntime()
                 val resident = File("/proc/self/statm").readText().split(' ')[1].toLong() * 4096
-                return Resources(descriptors(), Thread.activeCount(), runtime.totalMemory() - runtime.freeMemory(), resident)
+                return Resources(
+                    descriptors(),
+                    Thread.activeCount(),
+                    runtime.totalMemory() - runtime.freeMemory(),
+                    resident,
+                )
             }
         }
     }

@@ -34,17 +34,28 @@ internal class CameraSpecs(
                 if (target !in TEST_CLIPS) fault("test:$target isn't one of test:back, test:front")
                 TestCamera(name, target, clips, clock, timers)
             }
-            "clip" -> clip(name, target, ::fault)
-            "file" -> if (target.isEmpty()) fault("file: needs a path") else ffmpeg(FfmpegKind.FILE, target)
+
+            "clip" -> {
+                clip(name, target, ::fault)
+            }
+
+            "file" -> {
+                if (target.isEmpty()) fault("file: needs a path") else ffmpeg(FfmpegKind.FILE, target)
+            }
+
             "v4l2" -> {
                 if (!target.startsWith("/dev/")) fault("v4l2: needs a device such as v4l2:/dev/video0")
                 ffmpeg(FfmpegKind.V4L2, target)
             }
+
             "lavfi" -> {
                 if (target.isEmpty()) fault("lavfi: needs a filter graph such as lavfi:testsrc2")
                 ffmpeg(FfmpegKind.LAVFI, target)
             }
-            else -> fault("\"$spec\" is none of $USAGE")
+
+            else -> {
+                fault("\"$spec\" is none of $USAGE")
+            }
         }
     }
 

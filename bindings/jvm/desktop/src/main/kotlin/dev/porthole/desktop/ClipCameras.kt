@@ -197,10 +197,17 @@ internal class TestCamera(
         bitrate: Int,
     ): Playlist {
         val renditions =
-            index.renditions(clipName, VideoCodec.H264).map { (file, rate) -> Clip.loadShared(file) to rate * fps / index.fps }
+            index.renditions(clipName, VideoCodec.H264).map { (file, rate) ->
+                Clip.loadShared(file) to
+                    rate * fps / index.fps
+            }
         val choose = { wanted: Int -> (renditions.firstOrNull { it.second <= wanted } ?: renditions.last()).first }
         val chain = FrameChain(choose(bitrate))
-        return Playlist({ chain.next() }, setBitrate = { chain.switchTo(choose(it)) }, requestKeyFrame = chain::jumpToKey)
+        return Playlist(
+            { chain.next() },
+            setBitrate = { chain.switchTo(choose(it)) },
+            requestKeyFrame = chain::jumpToKey,
+        )
     }
 
     private fun jpeg(

@@ -59,7 +59,9 @@ internal class CommandLine private constructor(
                 if (arg != "-h" && !arg.startsWith("-")) {
                     throw UsageFault("Unexpected argument '$arg'. This command does not take positional arguments")
                 }
-                if (given !in WITH_VALUE && given !in WITHOUT_VALUE) throw UsageFault("Unknown option '${arg.substringBefore('=')}'")
+                if (given !in WITH_VALUE && given !in WITHOUT_VALUE) {
+                    throw UsageFault("Unknown option '${arg.substringBefore('=')}'")
+                }
                 val inline = if ('=' in arg) arg.substringAfter('=') else null
                 if (given in WITHOUT_VALUE) {
                     if (inline != null) throw UsageFault("Option '--$given' does not take an argument")
@@ -69,7 +71,9 @@ internal class CommandLine private constructor(
                 val next = args.getOrNull(at)
                 val value = inline ?: next ?: throw UsageFault("Option '--$given <value>' argument missing")
                 if (inline == null) {
-                    if (value.startsWith("-") && value.length > 1) throw UsageFault("Option '--$given' argument is ambiguous")
+                    if (value.startsWith("-") && value.length > 1) {
+                        throw UsageFault("Option '--$given' argument is ambiguous")
+                    }
                     at++
                 }
                 flags.getOrPut(given) { ArrayList() } += value
@@ -91,12 +95,21 @@ internal class CommandLine private constructor(
                 overrides["auth"] = mapOf("enabled" to false)
             }
             last("log-level")?.let { level ->
-                if (level !in LOG_LEVELS) throw UsageFault("--log-level \"$level\" is none of ${LOG_LEVELS.joinToString(", ")}")
+                if (level !in
+                    LOG_LEVELS
+                ) {
+                    throw UsageFault("--log-level \"$level\" is none of ${LOG_LEVELS.joinToString(", ")}")
+                }
                 overrides["log"] = mapOf("level" to level)
             }
             val cameras = cameras(flags["camera"] ?: listOf("back=test", "front=test"))
             overrides["cameras"] = cameras.mapValues { emptyMap<String, Any>() }
-            return CommandLine(last("config")?.let { File(it) }, last("ready-file")?.let { File(it) }, cameras, overrides)
+            return CommandLine(
+                last("config")?.let { File(it) },
+                last("ready-file")?.let { File(it) },
+                cameras,
+                overrides,
+            )
         }
 
         private fun port(
@@ -131,6 +144,13 @@ internal class CommandLine private constructor(
         private fun clipFor(
             name: String,
             index: Int,
-        ): String = if (name == "back" || name == "front") name else if (index % 2 == 0) "back" else "front"
+        ): String =
+            if (name == "back" || name == "front") {
+                name
+            } else if (index % 2 == 0) {
+                "back"
+            } else {
+                "front"
+            }
     }
 }

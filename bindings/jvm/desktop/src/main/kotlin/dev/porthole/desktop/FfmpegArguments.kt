@@ -40,7 +40,11 @@ internal object FfmpegArguments {
             FfmpegKind.FILE -> {
                 listOf("-re", "-stream_loop", "-1", "-protocol_whitelist", "file", "-i", "file:${input.target}")
             }
-            FfmpegKind.LAVFI -> listOf("-re", "-f", "lavfi", "-i", input.target)
+
+            FfmpegKind.LAVFI -> {
+                listOf("-re", "-f", "lavfi", "-i", input.target)
+            }
+
             FfmpegKind.V4L2 -> {
                 // The driver takes the nearest size and rate that the device has; the filters make the rest.
                 val turned = spec.rotation == Rotation.CLOCKWISE_90 || spec.rotation == Rotation.CLOCKWISE_270
@@ -88,7 +92,20 @@ internal object FfmpegArguments {
     private fun jpeg(spec: EncoderSpec): List<String> {
         val quality = spec.quality ?: DEFAULT_QUALITY
         // Standard Huffman tables: RFC 2435 carries none. Two quantization tables, taken as they are (q 8 is eight eighths).
-        return listOf("-c:v", "mjpeg", "-huffman", "default", "-pix_fmt", "yuvj420p", "-q:v", "8", "-qmin", "8", "-qmax", "8") +
+        return listOf(
+            "-c:v",
+            "mjpeg",
+            "-huffman",
+            "default",
+            "-pix_fmt",
+            "yuvj420p",
+            "-q:v",
+            "8",
+            "-qmin",
+            "8",
+            "-qmax",
+            "8",
+        ) +
             listOf("-intra_matrix", table(LUMA, quality), "-chroma_intra_matrix", table(CHROMA, quality)) +
             // Without it a comment with ffmpeg's version stands in every picture.
             listOf("-flags", "+bitexact")

@@ -157,7 +157,11 @@ private class FfmpegEncoder(
             }
             val code = child.waitFor()
             errors.join(ERRORS_MAX_MS)
-            if (code == 0) finish { sink.ended("ffmpeg's input has ended") } else fail(lastLine.ifEmpty { "ffmpeg ended with code $code" })
+            if (code == 0) {
+                finish { sink.ended("ffmpeg's input has ended") }
+            } else {
+                fail(lastLine.ifEmpty { "ffmpeg ended with code $code" })
+            }
         } catch (fault: CameraFault) {
             fail(fault.message!!)
         } finally {
@@ -179,7 +183,11 @@ private class FfmpegEncoder(
                 }
             if (count < 0) return
             val nowUs = clock.nowUs()
-            if (spec.codec == VideoCodec.H264) flv.feed(bytes, count, nowUs) else jpeg.feed(bytes, count, nowUs).forEach(::deliverJpeg)
+            if (spec.codec == VideoCodec.H264) {
+                flv.feed(bytes, count, nowUs)
+            } else {
+                jpeg.feed(bytes, count, nowUs).forEach(::deliverJpeg)
+            }
         }
     }
 
@@ -207,7 +215,9 @@ private class FfmpegEncoder(
         val current = format ?: return
         var bytes = ByteBuffer.wrap(annexB)
         // A key frame must be decodable by itself.
-        if (key && AnnexB.nalUnits(annexB, 0, minOf(annexB.size, SETS_WITHIN_BYTES)).none { AnnexB.type(it) == AnnexB.SPS }) {
+        if (key &&
+            AnnexB.nalUnits(annexB, 0, minOf(annexB.size, SETS_WITHIN_BYTES)).none { AnnexB.type(it) == AnnexB.SPS }
+        ) {
             val sets = current.parameterSets.fold(ByteArray(0)) { all, set -> all + AnnexB.START_CODE + set }
             bytes = ByteBuffer.wrap(sets + annexB)
         }

@@ -45,17 +45,22 @@ internal class FlvReader(
         filled = 0
         when (state) {
             State.FILE -> {
-                val named = header[0] == 'F'.code.toByte() && header[1] == 'L'.code.toByte() && header[2] == 'V'.code.toByte()
-                if (!named || uint(header, 5, 4) != FILE_HEADER_BYTES - 4) throw CameraFault("ffmpeg's output isn't FLV")
+                val named =
+                    header[0] == 'F'.code.toByte() && header[1] == 'L'.code.toByte() && header[2] == 'V'.code.toByte()
+                if (!named || uint(header, 5, 4) != FILE_HEADER_BYTES - 4) {
+                    throw CameraFault("ffmpeg's output isn't FLV")
+                }
                 header = ByteArray(TAG_HEADER_BYTES)
                 state = State.TAG
             }
+
             State.TAG -> {
                 val length = uint(header, 1, 3)
                 if (length > TAG_MAX_BYTES) throw CameraFault("a frame of $length bytes, above $TAG_MAX_BYTES")
                 body = ByteArray(length + TRAILER_BYTES)
                 state = State.BODY
             }
+
             State.BODY -> {
                 state = State.TAG
                 if (header[0].toInt() and 31 == VIDEO_TAG) video(body.size - TRAILER_BYTES)
@@ -69,7 +74,10 @@ internal class FlvReader(
         }
         val data = body.copyOfRange(VIDEO_HEADER_BYTES, length)
         when {
-            body[1].toInt() == PACKET_CONFIGURATION -> configuration(data)
+            body[1].toInt() == PACKET_CONFIGURATION -> {
+                configuration(data)
+            }
+
             // Without a unit (an encoder's end of stream) there is no frame.
             body[1].toInt() == PACKET_UNITS && data.isNotEmpty() -> {
                 lengthsToStartCodes(data)

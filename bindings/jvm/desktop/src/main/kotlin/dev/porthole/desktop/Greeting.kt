@@ -43,10 +43,15 @@ internal object Greeting {
                 lines += "  Login  ${login.name}  password  ${login.password}"
                 lines += "  Generated now and not shown again."
             }
+
             info["authentication"] == true -> {
-                lines += "  Login  ${(info["users"] as List<*>).joinToString(", ") { (it as Map<*, *>)["name"] as String }}"
+                lines +=
+                    "  Login  ${(info["users"] as List<*>).joinToString(", ") { (it as Map<*, *>)["name"] as String }}"
             }
-            else -> lines += "  No login: anyone who reaches these ports sees the cameras."
+
+            else -> {
+                lines += "  No login: anyone who reaches these ports sees the cameras."
+            }
         }
         return lines.joinToString("\n") + "\n\n"
     }

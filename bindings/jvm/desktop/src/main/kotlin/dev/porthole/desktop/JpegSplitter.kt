@@ -55,26 +55,35 @@ internal class JpegSplitter {
         if (at + 1 >= count) return false
         val code = if (byte(at) == MARKER) byte(at + 1) else -1
         return when {
-            code < 0 || (where == Where.BETWEEN && code != SOI) -> throw CameraFault("not a JPEG image, or a damaged one")
+            code < 0 || (where == Where.BETWEEN && code != SOI) -> {
+                throw CameraFault("not a JPEG image, or a damaged one")
+            }
+
             where == Where.BETWEEN -> {
                 at += 2
                 where = Where.SEGMENTS
                 true
             }
+
             // Any number of FF may fill up before a marker (B.1.1.2).
             code == MARKER -> {
                 at++
                 true
             }
+
             code == EOI -> {
                 complete(images)
                 count > 0
             }
+
             code == TEM || code in RST0..RST7 -> {
                 at += 2
                 true
             }
-            else -> skipSegment(code)
+
+            else -> {
+                skipSegment(code)
+            }
         }
     }
 

@@ -99,13 +99,22 @@ private class Program(
 
     private fun onEvent(event: PortholeEvent) {
         when (event) {
-            is PortholeEvent.Credentials -> login = Login(event.name, event.password)
+            is PortholeEvent.Credentials -> {
+                login = Login(event.name, event.password)
+            }
+
             is PortholeEvent.Ready -> {
                 line.readyFile?.let { writeReadyFile(it, event.json) }
                 sayHello(event)
             }
-            is PortholeEvent.Fault -> Unit
-            is PortholeEvent.Stopped -> if (event.code != 0) System.err.println("porthole: ${event.message}")
+
+            is PortholeEvent.Fault -> {
+                Unit
+            }
+
+            is PortholeEvent.Stopped -> {
+                if (event.code != 0) System.err.println("porthole: ${event.message}")
+            }
         }
     }
 
@@ -158,7 +167,9 @@ private class Program(
         val name = level.name.lowercase()
         val line = text.replace(CONTROL_CODES, " ")
         if (!terminal) return "${Instant.now().truncatedTo(ChronoUnit.MILLIS)} $name $line\n"
-        return "$DIM${LocalTime.now().truncatedTo(ChronoUnit.SECONDS)}$PLAIN ${COLOURS[level]}${name.padEnd(5)} $line$PLAIN\n"
+        return "$DIM${LocalTime.now().truncatedTo(
+            ChronoUnit.SECONDS,
+        )}$PLAIN ${COLOURS[level]}${name.padEnd(5)} $line$PLAIN\n"
     }
 
     private fun deviceStatus(): Map<String, Any?> {
@@ -192,7 +203,12 @@ private class Program(
         const val DIM = "\u001b[2m"
         const val PLAIN = "\u001b[0m"
         val COLOURS =
-            mapOf(LogLevel.DEBUG to DIM, LogLevel.INFO to "", LogLevel.WARN to "\u001b[33m", LogLevel.ERROR to "\u001b[31m")
+            mapOf(
+                LogLevel.DEBUG to DIM,
+                LogLevel.INFO to "",
+                LogLevel.WARN to "\u001b[33m",
+                LogLevel.ERROR to "\u001b[31m",
+            )
         val CONTROL_CODES = Regex("[\\u0000-\\u001f\\u007f-\\u009f]+")
     }
 }

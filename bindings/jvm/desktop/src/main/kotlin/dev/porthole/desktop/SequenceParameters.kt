@@ -108,7 +108,10 @@ internal class SequenceParameters private constructor(
 
         private fun skipPictureOrder(bits: Bits) {
             when (bits.unsigned()) {
-                0 -> bits.unsigned()
+                0 -> {
+                    bits.unsigned()
+                }
+
                 1 -> {
                     bits.bit()
                     bits.signed()

@@ -99,7 +99,13 @@ class ClipTest {
             val part = bytes.copyOf(clip.frames[0].bytes.remaining() + clip.frames[1].bytes.remaining())
             var images = 0
             for (at in part.indices step piece) {
-                images += splitter.feed(part.copyOfRange(at, minOf(part.size, at + piece)), minOf(piece, part.size - at), 0).size
+                images +=
+                    splitter
+                        .feed(
+                            part.copyOfRange(at, minOf(part.size, at + piece)),
+                            minOf(piece, part.size - at),
+                            0,
+                        ).size
             }
             assertEquals("pieces of $piece", 2, images)
         }
@@ -108,6 +114,7 @@ class ClipTest {
     @Test
     fun `a file that is no clip says what is wrong with it`() {
         val folder = Files.createTempDirectory("porthole-clips").toFile()
+
         fun fault(bytes: ByteArray?): String {
             val file = File(folder, "clip")
             file.delete()
@@ -186,12 +193,31 @@ class ClipTest {
     @Test
     fun `specs that make no sense are named`() {
         val bad =
-            listOf("", "tset", "test:up", "clip:", "clip:x@0", "clip:x@241", "clip:x?exat", "file:", "v4l2:video0", "lavfi:")
+            listOf(
+                "",
+                "tset",
+                "test:up",
+                "clip:",
+                "clip:x@0",
+                "clip:x@241",
+                "clip:x?exat",
+                "file:",
+                "v4l2:video0",
+                "lavfi:",
+            )
         for (spec in bad) {
             val fault = assertThrows(spec, CameraFault::class.java) { specs.create("porch", spec) }
             assertTrue(fault.message, fault.message!!.startsWith("camera porch: "))
         }
-        for (spec in listOf("clip:a@b/c", "clip:x@12.5", "clip:x@29.97?exact", "file:a:b", "v4l2:/dev/video0")) specs.create("c", spec)
+        for (spec in listOf(
+            "clip:a@b/c",
+            "clip:x@12.5",
+            "clip:x@29.97?exact",
+            "file:a:b",
+            "v4l2:/dev/video0",
+        )) {
+            specs.create("c", spec)
+        }
     }
 
     @Test
@@ -202,7 +228,14 @@ class ClipTest {
             val sink = Sink()
             val encoder = camera.open(spec(codec, fps = 25.0), sink)!!
             assertEquals("running", sink.next())
-            assertEquals(if (codec == VideoCodec.H264) "format H264 640x360 2" else "format JPEG 640x360 0", sink.next())
+            assertEquals(
+                if (codec == VideoCodec.H264) {
+                    "format H264 640x360 2"
+                } else {
+                    "format JPEG 640x360 0"
+                },
+                sink.next(),
+            )
             val frames = List(5) { sink.next() as Picture }
             assertTrue(frames[0].key)
             assertTrue(frames.zipWithNext().all { (a, b) -> b.timeUs > a.timeUs })
@@ -226,5 +259,6 @@ class ClipTest {
         assertEquals(CameraState.ERROR, camera.cameras()[0].state)
     }
 
-    private fun hasFfmpeg() = runCatching { ProcessBuilder("ffmpeg", "-version").start().waitFor() }.getOrDefault(1) == 0
+    private fun hasFfmpeg() =
+        runCatching { ProcessBuilder("ffmpeg", "-version").start().waitFor() }.getOrDefault(1) == 0
 }

@@ -25,7 +25,16 @@ class CommandLineTest {
         val line =
             parse(
                 *arrayOf("--address", "::", "--rtsp-port=0", "--http-port", "8080", "--user", "a:b:c", "--user", "d:e"),
-                *arrayOf("--camera", "porch=test", "--camera", "yard=clip:x", "--camera", "gate=test", "--log-level", "debug"),
+                *arrayOf(
+                    "--camera",
+                    "porch=test",
+                    "--camera",
+                    "yard=clip:x",
+                    "--camera",
+                    "gate=test",
+                    "--log-level",
+                    "debug",
+                ),
                 *arrayOf("--config", "p.json", "--ready-file", "r.json"),
             )
         val expected =

@@ -48,7 +48,7 @@ class SegmentationTest {
             const fanout = host.fanoutCreate("udp");
             host.fanoutAdd(fanout, outlet);
             const plan = [];
-            ${sizes}.forEach((size, number) => plan.push(1, size >> 8, size & 255, ...new Array(size).fill(number), 3));
+            $sizes.forEach((size, number) => plan.push(1, size >> 8, size & 255, ...new Array(size).fill(number), 3));
             for (let unit = 0; unit < 3; unit++) {
               if (host.fanoutSend(fanout, 0, Int8Array.from(plan), plan.length, true) !== 1) throw new Error("not taken");
             }
@@ -125,7 +125,10 @@ class SegmentationTest {
         val counting = Counting(offload!!)
         assertAsSent(receive(counting))
         // The size is set when a run needs another one, not for every call.
-        assertTrue("${counting.sizes}", counting.sizes.size <= 3 * 3 + 1 && 1400 in counting.sizes && 1200 in counting.sizes)
+        assertTrue(
+            "${counting.sizes}",
+            counting.sizes.size <= 3 * 3 + 1 && 1400 in counting.sizes && 1200 in counting.sizes,
+        )
     }
 
     @Test

@@ -26,5 +26,6 @@ internal class CameraList(
 
     override fun close(): Unit = sources.forEach { it.close() }
 
-    private fun sourceOf(name: String): VideoSource? = sources.firstOrNull { source -> source.cameras().any { it.name == name } }
+    private fun sourceOf(name: String): VideoSource? =
+        sources.firstOrNull { source -> source.cameras().any { it.name == name } }
 }

@@ -38,7 +38,15 @@ public abstract class SingleCamera : VideoSource {
         if (name != info().name) return null
         val still = FirstPicture(sink)
         val wanted =
-            EncoderSpec(name, VideoCodec.JPEG, spec.width, spec.height, STILL_FPS, quality = spec.quality, rotation = spec.rotation)
+            EncoderSpec(
+                name,
+                VideoCodec.JPEG,
+                spec.width,
+                spec.height,
+                STILL_FPS,
+                quality = spec.quality,
+                rotation = spec.rotation,
+            )
         still.encoder = open(VideoCodec.JPEG, wanted, still)
         return still
     }

@@ -69,7 +69,11 @@ internal class Encoder(
         parameterSets: List<ByteArray>,
     ) {
         val json = StringBuilder("{\"type\":\"format\",\"handle\":").append(handle)
-        json.append(",\"codec\":\"").append(codec.label).append("\",\"width\":").append(width)
+        json
+            .append(",\"codec\":\"")
+            .append(codec.label)
+            .append("\",\"width\":")
+            .append(width)
         json.append(",\"height\":").append(height).append(",\"parameterSets\":[")
         for ((index, set) in parameterSets.withIndex()) {
             if (index > 0) json.append(',')
@@ -138,12 +142,16 @@ internal class Encoder(
             val late = framesWaiting > 0 && nowUs - oldestUs > Bounds.FRAMES_WAITING_MAX_US
             val full = framesWaiting >= Bounds.FRAMES_WAITING_MAX
             when {
-                closed || final -> -1
+                closed || final -> {
+                    -1
+                }
+
                 full || late || (needsKey && !key) -> {
                     dropped++
                     needsKey = true
                     -1
                 }
+
                 else -> {
                     needsKey = false
                     dropped.also { dropped = 0 }

@@ -90,7 +90,12 @@ public fun writeAtomically(
             out.fd.sync()
         }
         try {
-            Files.move(temporary.toPath(), file.toPath(), StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING)
+            Files.move(
+                temporary.toPath(),
+                file.toPath(),
+                StandardCopyOption.ATOMIC_MOVE,
+                StandardCopyOption.REPLACE_EXISTING,
+            )
         } catch (_: AtomicMoveNotSupportedException) {
             if (!temporary.renameTo(file)) throw IOException("\"$file\" could not be replaced")
         }

@@ -42,7 +42,9 @@ internal class OutputFile(
     }
 
     fun sync() {
-        enqueue({ channel.force(false) }) { if (!closed) events.post(handle, "{\"type\":\"synced\",\"handle\":$handle}") }
+        enqueue(
+            { channel.force(false) },
+        ) { if (!closed) events.post(handle, "{\"type\":\"synced\",\"handle\":$handle}") }
     }
 
     /** What has been appended still reaches the file. */

@@ -83,8 +83,14 @@ public object Json {
         value: Any?,
     ) {
         when (value) {
-            null -> out.append("null")
-            is String -> out.appendJson(value)
+            null -> {
+                out.append("null")
+            }
+
+            is String -> {
+                out.appendJson(value)
+            }
+
             is Map<*, *> -> {
                 out.append('{')
                 var first = true
@@ -97,6 +103,7 @@ public object Json {
                 }
                 out.append('}')
             }
+
             is Iterable<*> -> {
                 out.append('[')
                 for ((index, item) in value.withIndex()) {
@@ -105,7 +112,10 @@ public object Json {
                 }
                 out.append(']')
             }
-            else -> out.append(value.toString())
+
+            else -> {
+                out.append(value.toString())
+            }
         }
     }
 
@@ -192,19 +202,40 @@ public object Json {
             val kind = peek()
             at++
             return when (kind) {
-                'n' -> '\n'
-                'r' -> '\r'
-                't' -> '\t'
-                'b' -> '\b'
-                'f' -> '\u000c'
-                '"', '\\', '/' -> kind
+                'n' -> {
+                    '\n'
+                }
+
+                'r' -> {
+                    '\r'
+                }
+
+                't' -> {
+                    '\t'
+                }
+
+                'b' -> {
+                    '\b'
+                }
+
+                'f' -> {
+                    '\u000c'
+                }
+
+                '"', '\\', '/' -> {
+                    kind
+                }
+
                 'u' -> {
                     val code = text.substring(at, minOf(at + 4, text.length)).toIntOrNull(16)
                     if (code == null || at + 4 > text.length) fault("an ill-formed \\u escape")
                     at += 4
                     code.toChar()
                 }
-                else -> fault("an unknown escape")
+
+                else -> {
+                    fault("an unknown escape")
+                }
             }
         }
 
@@ -225,7 +256,11 @@ public object Json {
         }
 
         private fun skipBlanks() {
-            while (at < text.length && (text[at] == ' ' || text[at] == '\n' || text[at] == '\r' || text[at] == '\t')) at++
+            while (at < text.length &&
+                (text[at] == ' ' || text[at] == '\n' || text[at] == '\r' || text[at] == '\t')
+            ) {
+                at++
+            }
         }
 
         private fun peek(): Char = if (at < text.length) text[at] else fault("the text ends early")

@@ -33,7 +33,11 @@ internal class EventBatch {
         members: StringBuilder.() -> Unit,
     ) {
         separate()
-        out.append("{\"type\":\"").append(type).append("\",\"handle\":").append(handle)
+        out
+            .append("{\"type\":\"")
+            .append(type)
+            .append("\",\"handle\":")
+            .append(handle)
         out.members()
         out.append('}')
     }

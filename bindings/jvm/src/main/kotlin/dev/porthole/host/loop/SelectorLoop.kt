@@ -73,7 +73,14 @@ internal class SelectorLoop(
      * @throws IOException when the selector itself fails.
      */
     fun poll(untilUs: Long) {
-        var waitUs = if (untilUs < 0) Long.MAX_VALUE else if (untilUs == 0L) 0 else untilUs - clock.nowUs()
+        var waitUs =
+            if (untilUs < 0) {
+                Long.MAX_VALUE
+            } else if (untilUs == 0L) {
+                0
+            } else {
+                untilUs - clock.nowUs()
+            }
         timers.peek()?.let { waitUs = minOf(waitUs, it.dueUs - clock.nowUs()) }
         if (waitUs <= 0 || !tasks.isEmpty()) {
             selector.selectNow()

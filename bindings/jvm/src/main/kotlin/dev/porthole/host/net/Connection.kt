@@ -159,7 +159,8 @@ internal class Connection(
     private fun read() {
         val buffer = network.readBuffer
         (buffer as Buffer).clear()
-        if (state == State.OPEN) (buffer as Buffer).limit(minOf(buffer.capacity(), Bounds.UNREAD_MAX_BYTES - unreadBytes))
+        val most = if (state == State.OPEN) Bounds.UNREAD_MAX_BYTES - unreadBytes else buffer.capacity()
+        (buffer as Buffer).limit(minOf(buffer.capacity(), most))
         val count =
             try {
                 channel.read(buffer)
@@ -168,7 +169,10 @@ internal class Connection(
                 return
             }
         when {
-            count < 0 -> inboundEnded()
+            count < 0 -> {
+                inboundEnded()
+            }
+
             count > 0 && state == State.OPEN -> {
                 val bytes = ByteArray(count)
                 (buffer as Buffer).flip()
@@ -188,8 +192,14 @@ internal class Connection(
                 endedWaits = true
                 if (!paused) network.events.activate(this)
             }
-            State.DRAINING -> dispose()
-            else -> Unit
+
+            State.DRAINING -> {
+                dispose()
+            }
+
+            State.FLUSHING, State.CLOSED -> {
+                // Nobody hears of it; the flush goes on.
+            }
         }
     }
 
@@ -282,7 +292,8 @@ internal class Connection(
                 continue
             }
             val media = outlet
-            val inPacket = media != null && media.headSent > 0 && media.headUnit!!.packetEnd(media.headSent) > media.headSent
+            val inPacket =
+                media != null && media.headSent > 0 && media.headUnit!!.packetEnd(media.headSent) > media.headSent
             val chunk = if (inPacket) null else control.firstOrNull()
             if (chunk != null) {
                 if (!sendControl(chunk)) return false

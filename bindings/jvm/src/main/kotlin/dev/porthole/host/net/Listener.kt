@@ -84,7 +84,12 @@ internal class Listener private constructor(
                 val port = (channel.localAddress as InetSocketAddress).port
                 val listener = Listener(handle, network, channel, spec.address, accept)
                 val json = StringBuilder("{\"type\":\"listening\",\"handle\":").append(handle)
-                json.append(",\"address\":").appendJson(spec.address).append(",\"port\":").append(port).append('}')
+                json
+                    .append(",\"address\":")
+                    .appendJson(spec.address)
+                    .append(",\"port\":")
+                    .append(port)
+                    .append('}')
                 network.events.post(handle, json.toString())
                 return listener
             } catch (error: Exception) {

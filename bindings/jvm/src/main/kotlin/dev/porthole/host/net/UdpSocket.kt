@@ -206,7 +206,9 @@ internal class UdpSocket private constructor(
             val last = unit.runEnds[run]
             val start = if (first == 0) 0 else unit.ends[first - 1]
             val end = unit.ends[last]
-            if (media.headSent < end && !sendRun(media, unit, first, last, maxOf(start, media.headSent), nowUs)) return false
+            if (media.headSent < end && !sendRun(media, unit, first, last, maxOf(start, media.headSent), nowUs)) {
+                return false
+            }
             first = last + 1
         }
         return true
@@ -340,7 +342,12 @@ internal class UdpSocket private constructor(
                 val socket = UdpSocket(handle, network, channel, onFailed)
                 val port = (channel.localAddress as InetSocketAddress).port
                 val json = StringBuilder("{\"type\":\"opened\",\"handle\":").append(handle)
-                json.append(",\"address\":").appendJson(spec.address).append(",\"port\":").append(port).append('}')
+                json
+                    .append(",\"address\":")
+                    .appendJson(spec.address)
+                    .append(",\"port\":")
+                    .append(port)
+                    .append('}')
                 network.events.post(handle, json.toString())
                 return socket
             } catch (error: Exception) {

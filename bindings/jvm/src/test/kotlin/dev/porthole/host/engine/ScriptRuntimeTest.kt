@@ -99,7 +99,8 @@ class ScriptRuntimeTest {
 
     @Test
     fun `a bundle of another contract version is refused`() {
-        val fault = assertThrows(ScriptFault::class.java) { with("globalThis.porthole = { contractVersion: 99 }") { _, _ -> } }
+        val fault =
+            assertThrows(ScriptFault::class.java) { with("globalThis.porthole = { contractVersion: 99 }") { _, _ -> } }
         assertTrue(fault.message, "99" in fault.message!!)
     }
 
@@ -130,10 +131,12 @@ class ScriptRuntimeTest {
         assertEquals("core-ts/b.ts:5:3", parsed.original(2, 6))
         assertEquals("core-ts/b.ts:5:9", parsed.original(2, 7))
         assertEquals(null, parsed.original(3, 1))
-        val code = "globalThis.porthole={contractVersion:1,turn(){thrower()}};\nfunction thrower(){ throw new Error('x') }"
+        val code =
+            "globalThis.porthole={contractVersion:1,turn(){throws()}};\n" +
+                "function throws(){ throw new Error('x') }"
         with(code, map) { runtime, _ ->
             val message = assertThrows(ScriptFault::class.java) { runtime.turn(1) }.message!!
-            assertTrue(message, "thrower (core-ts/b.ts:5:9)" in message)
+            assertTrue(message, "throws (core-ts/b.ts:5:9)" in message)
         }
     }
 

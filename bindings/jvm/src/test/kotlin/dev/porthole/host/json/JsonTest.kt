@@ -9,7 +9,9 @@ import kotlin.random.Random
 class JsonTest {
     @Test
     fun `values of every kind are read`() {
-        val text = """ {"a": [1, -2.5, 1e3, 4294967296], "b": {"c": null, "d": true, "e": false}, "f": "x\"\\\/\n\u0100é"} """
+        val text =
+            """ {"a": [1, -2.5, 1e3, 4294967296], "b": {"c": null, "d": true, "e": false}, """ +
+                """"f": "x\"\\\/\n\u0100é"} """
         val value = Json.parse(text) as Map<*, *>
         assertEquals(listOf(1L, -2.5, 1000.0, 4_294_967_296L), value["a"])
         assertEquals(mapOf("c" to null, "d" to true, "e" to false), value["b"])
@@ -52,7 +54,9 @@ class JsonTest {
     fun `a member of the wrong type or out of range is named`() {
         val json = Json.parseObject("""{"port": 70000, "part": 1.5, "name": 7}""")
         val messages =
-            listOf<() -> Any?>({ json.int("port", 0..65_535) }, { json.int("part", 0..9) }, { json.string("name") }, { json.string("no") })
+            listOf<() -> Any?>({
+                json.int("port", 0..65_535)
+            }, { json.int("part", 0..9) }, { json.string("name") }, { json.string("no") })
                 .map { assertThrows(JsonFault::class.java) { it() }.message!! }
         assertTrue(messages[0], "\"port\"" in messages[0] && "65535" in messages[0])
         assertTrue(messages[1], "whole" in messages[1])

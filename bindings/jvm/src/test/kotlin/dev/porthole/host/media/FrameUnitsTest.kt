@@ -34,7 +34,17 @@ class FrameUnitsTest {
 
     @Test
     fun `whole parameter sets and SEI up to 512 bytes are the head, of slices two bytes`() {
-        for ((type, expected) in listOf(1 to 2, 5 to 2, 6 to 512, 7 to 512, 8 to 512, 9 to 2, 13 to 512, 15 to 512, 20 to 2)) {
+        for ((type, expected) in listOf(
+            1 to 2,
+            5 to 2,
+            6 to 512,
+            7 to 512,
+            8 to 512,
+            9 to 2,
+            13 to 512,
+            15 to 512,
+            20 to 2,
+        )) {
             val frame = bytes(0, 0, 1, 0x60 or type) + ByteArray(700) { 1 }
             assertEquals("type $type", expected, parse(units.h264(ByteBuffer.wrap(frame)))[0].text("head").length)
             assertEquals(type == 5, units.key)
@@ -46,13 +56,23 @@ class FrameUnitsTest {
         val random = Random(5)
         for (round in 0 until 500) {
             val nals = List(1 + random.nextInt(6)) { nal(random) }
-            val frame = nals.fold(ByteArray(0)) { all, nal -> all + ByteArray(random.nextInt(3)) + bytes(0, 0, 1) + nal }
+            val frame =
+                nals.fold(
+                    ByteArray(0),
+                ) { all, nal -> all + ByteArray(random.nextInt(3)) + bytes(0, 0, 1) + nal }
             val direct = ByteBuffer.allocateDirect(frame.size + 7)
             direct.position(7)
             direct.put(frame).position(7)
             for (buffer in listOf(ByteBuffer.wrap(frame), direct)) {
                 val found = parse(units.h264(buffer))
-                val cut = found.map { frame.copyOfRange(it.int("offset"), it.int("offset") + it.int("length")).toList() }
+                val cut =
+                    found.map {
+                        frame
+                            .copyOfRange(
+                                it.int("offset"),
+                                it.int("offset") + it.int("length"),
+                            ).toList()
+                    }
                 assertEquals(nals.map { it.toList() }, cut)
             }
         }

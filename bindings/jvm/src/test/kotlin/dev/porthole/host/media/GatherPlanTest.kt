@@ -19,7 +19,10 @@ class GatherPlanTest {
     @After
     fun everyBufferIsBack(): Unit = assertEquals(0, pool.outstanding)
 
-    private fun frameOf(bytes: ByteArray) = SharedBytes(pool, pool.take(bytes.size), bytes.size).also { it.buffer.put(bytes) }
+    private fun frameOf(bytes: ByteArray) =
+        SharedBytes(pool, pool.take(bytes.size), bytes.size).also {
+            it.buffer.put(bytes)
+        }
 
     /** Runs a plan and gives the packets it makes, or null. */
     private fun run(
@@ -86,7 +89,13 @@ class GatherPlanTest {
                 .bytes()
         val between = setOf(0, 6, 15, 16, plan.size)
         for (length in 0..plan.size) {
-            if (length in between) assertNotNull("$length", run(plan, frame, length)) else assertNull("$length", run(plan, frame, length))
+            if (length in
+                between
+            ) {
+                assertNotNull("$length", run(plan, frame, length))
+            } else {
+                assertNull("$length", run(plan, frame, length))
+            }
         }
     }
 
@@ -123,16 +132,20 @@ class GatherPlanTest {
             var packet = ByteArray(0)
             for (step in 0 until random.nextInt(30)) {
                 when (random.nextInt(3)) {
-                    0 -> random.nextBytes(random.nextInt(20)).let {
-                        plan.literal(it)
-                        packet += it
+                    0 -> {
+                        random.nextBytes(random.nextInt(20)).let {
+                            plan.literal(it)
+                            packet += it
+                        }
                     }
+
                     1 -> {
                         val offset = random.nextInt(frame.size + 1)
                         val length = random.nextInt(frame.size - offset + 1)
                         plan.slice(offset, length)
                         packet += frame.copyOfRange(offset, offset + length)
                     }
+
                     else -> {
                         plan.boundary()
                         if (packet.isNotEmpty()) expected += packet
@@ -159,7 +172,20 @@ class GatherPlanTest {
         val random = Random(3)
         for (round in 0 until 300) {
             val sizes = List(1 + random.nextInt(150)) { if (random.nextInt(4) == 0) 1 + random.nextInt(1400) else 1400 }
-            val unit = runner.run(packets(*sizes.map { ByteArray(it) }.toTypedArray()), Int.MAX_VALUE.coerceAtMost(planSize(sizes)), null, 0, 0, true)!!
+            val unit =
+                runner.run(
+                    packets(
+                        *sizes
+                            .map {
+                                ByteArray(it)
+                            }.toTypedArray(),
+                    ),
+                    Int.MAX_VALUE.coerceAtMost(planSize(sizes)),
+                    null,
+                    0,
+                    0,
+                    true,
+                )!!
             unit.findRuns(64, 65_000)
             var first = 0
             for (run in 0 until unit.runs) {

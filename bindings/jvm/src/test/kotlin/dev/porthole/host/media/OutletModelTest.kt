@@ -182,6 +182,7 @@ class OutletModelTest {
                     assertEquals("step $step", if (expected) 1 else 0, fanouts[member].send(unit, window.nowUs))
                     unit.release()
                 }
+
                 in 5..6 -> {
                     val room = random.nextInt(120)
                     window.bytes += room
@@ -191,11 +192,13 @@ class OutletModelTest {
                     window.flow()
                     model.flow()
                 }
+
                 7 -> {
                     val us = random.nextInt(3_000)
                     window.nowUs += us
                     model.nowUs += us
                 }
+
                 8 -> {
                     val member = random.nextInt(2)
                     if (random.nextInt(3) == 0) {
@@ -206,6 +209,7 @@ class OutletModelTest {
                     model.waiting[member] = true
                     model.overflowed[member] = false
                 }
+
                 else -> {
                     for (membership in reported) {
                         val seen = skipsSeen[membership.fanout.handle - 2]

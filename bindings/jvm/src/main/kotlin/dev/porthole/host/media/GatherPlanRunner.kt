@@ -53,6 +53,7 @@ internal class GatherPlanRunner(
                     if (at > length) return -1
                     size += count
                 }
+
                 SLICE -> {
                     if (at + SLICE_HEAD > length) return -1
                     val offset = uint32(plan, at + 1)
@@ -61,8 +62,14 @@ internal class GatherPlanRunner(
                     at += SLICE_HEAD
                     size += count
                 }
-                BOUNDARY -> at++
-                else -> return -1
+
+                BOUNDARY -> {
+                    at++
+                }
+
+                else -> {
+                    return -1
+                }
             }
             if (size > UNIT_MAX_BYTES) return -1
         }
@@ -85,6 +92,7 @@ internal class GatherPlanRunner(
                     out.put(plan, at + LITERAL_HEAD, count)
                     at += LITERAL_HEAD + count
                 }
+
                 SLICE -> {
                     val offset = uint32(plan, at + 1).toInt()
                     val count = uint32(plan, at + 5).toInt()
@@ -92,6 +100,7 @@ internal class GatherPlanRunner(
                     out.put(frame)
                     at += SLICE_HEAD
                 }
+
                 else -> {
                     at++
                     if (out.position() > packetStart) unit.addPacketEnd(out.position())
