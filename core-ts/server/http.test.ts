@@ -320,22 +320,21 @@ describe("a snapshot", () => {
     expect(world.server.admission.connections).toBe(0);
   });
 
-  it("leaves no blob when the head of the answer finds the lane full", () => {
-    const world = handFed();
-    const client = new HttpClient(world);
-    client.peer.window = 0;
-    const { length } = world.server.status();
-    const before = Math.floor((256 * 1024) / (length + 300));
-    for (let i = 0; i < before; i++) client.send("GET", "/api/status");
-    // The lane is as good as full: the answer waits instead of breaking the connection.
-    for (let i = 0; i < 3; i++) client.send("GET", "/api/status");
-    client.send("GET", "/back/snapshot.jpg");
-    client.peer.open();
-    world.host.settle(world.core);
-    picture(world, jpegOf(300_000, 1));
-    for (let i = 0; i < before + 3; i++) expect(client.reply(0).status).toBe(200);
-    expect(client.reply(0).body.length).toBe(300_000);
-    expect(world.host.blobCount).toBe(0);
+  it("waits with its head for room in the lane, and leaves no blob whether that comes or the client goes", () => {
+    for (const how of ["room", "drop"]) {
+      const world = handFed();
+      const client = new HttpClient(world);
+      client.send("GET", "/back/snapshot.jpg");
+      world.host.fail("tcpWrite", -2, 2); // for the head and for the picture behind it
+      picture(world, jpegOf(300_000, 1));
+      expect(client.silent).toBe(true);
+      expect(world.host.blobCount).toBe(1);
+      if (how === "drop") client.peer.drop();
+      else world.host.push({ type: "writable", handle: client.peer.handle });
+      world.host.settle(world.core);
+      if (how === "room") expect(client.reply(0).body.length).toBe(300_000);
+      expect(world.host.blobCount).toBe(0);
+    }
   });
 
   it("may take longer than the idle time while the client goes on taking it", () => {
@@ -537,6 +536,26 @@ describe("how long an HTTP connection lives", () => {
     ]);
   });
 
+  it("keeps answers that find the lane full until there is room, in their order", () => {
+    const world = startServer();
+    const client = new HttpClient(world);
+    client.peer.window = 0;
+    const isFull = () => world.host.called("tcpWrite").some(({ result }) => result === -2);
+    let asked = 0;
+    while (!isFull() && asked < 1_000) {
+      client.send("GET", asked % 2 === 0 ? "/api/status" : "/nothing");
+      asked++;
+    }
+    expect(isFull()).toBe(true);
+    for (let i = 0; i < 5; i++) client.send("GET", "/");
+    client.watch(SECOND);
+    expect(client.peer.state).toBe("open");
+    client.peer.open();
+    world.host.settle(world.core);
+    for (let i = 0; i < asked; i++) expect(client.reply(0).status).toBe(i % 2 === 0 ? 200 : 404);
+    for (let i = 0; i < 5; i++) expect(client.reply(0).headers.get("content-type")).toContain("text/html");
+  });
+
   it("is not read past sixteen requests that wait, and is read again when they are answered", () => {
     const world = handFed();
     const client = new HttpClient(world);
@@ -559,6 +578,19 @@ describe("how long an HTTP connection lives", () => {
     picture(world, jpegOf(400_000, 1));
     expect(client.reply(0).body.length).toBe(400_000);
     expect(client.peer.state).toBe("flushed");
+  });
+
+  it("takes a FIN behind the request for a stream as the viewer's leaving, when the stream begins at the latest", () => {
+    const world = handFed();
+    const client = new HttpClient(world);
+    client.send("GET", MJPEG);
+    client.peer.end();
+    world.host.settle(world.core);
+    picture(world, jpegOf(2_000, 1));
+    expect(client.peer.state).not.toBe("open");
+    expect(world.server.viewers.count).toBe(0);
+    client.watch(11 * SECOND);
+    expect(world.host.openHandles).toMatchObject({ connections: 0, outlets: 0, fanouts: 0, encoders: 0 });
   });
 
   it("lets a client send a body after 100 Continue", () => {

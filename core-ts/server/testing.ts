@@ -95,6 +95,12 @@ export class RtspClient {
     this.#read();
   }
 
+  /** What has come and is neither a reply nor a whole packet. */
+  get rest(): string {
+    this.#read();
+    return this.#text;
+  }
+
   /** DESCRIBE, SETUP over TCP and PLAY; the reply of PLAY. */
   play(path: string, transport = "RTP/AVP/TCP;unicast;interleaved=0-1"): Response {
     const url = `rtsp://127.0.0.1:${RTSP_PORT}${path}`;
@@ -187,6 +193,11 @@ export class HttpClient {
 
   get(target: string, headers: Record<string, string> = {}): Response {
     return this.request("GET", target, headers);
+  }
+
+  /** The next response if it is there. Of a stream without end: its head. */
+  poll(): Response | undefined {
+    return this.#take();
   }
 
   /** True when no response is there without time passing. */
