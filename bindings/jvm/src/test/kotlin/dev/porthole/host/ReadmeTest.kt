@@ -85,7 +85,7 @@ class ReadmeTest {
         val server =
             Porthole.start {
                 cameras(camera)
-                config = """{"rtsp": {"port": $rtspPort}, "http": {"port": 0}, "users": [{"name": "me", "password": "pw"}]}"""
+                config = """{"rtsp":{"port":$rtspPort},"http":{"port":0},"users":[{"name":"me","password":"pw"}]}"""
                 onEvent { if (it is PortholeEvent.Ready) println("rtsp://127.0.0.1:${it.rtspPort}/live/back") }
             }
         camera.format(VideoCodec.H264, 1280, 720, listOf(encoder.sps, encoder.pps))

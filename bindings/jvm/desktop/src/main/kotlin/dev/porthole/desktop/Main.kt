@@ -109,7 +109,7 @@ private class Program(
             }
 
             is PortholeEvent.Fault -> {
-                Unit
+                // The host has logged it and starts again by itself.
             }
 
             is PortholeEvent.Stopped -> {
