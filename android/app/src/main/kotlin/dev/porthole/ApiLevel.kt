@@ -2,6 +2,9 @@ package dev.porthole
 
 /** Android versions at which a rule changed, by what changed; the numbers are API levels. */
 object ApiLevel {
+    /** 9: a camera session is described by one object. */
+    const val P = 28
+
     /** 10: `startForeground` takes types; a background app may no longer start an activity. */
     const val Q = 29
 

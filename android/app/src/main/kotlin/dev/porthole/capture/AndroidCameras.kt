@@ -1,48 +1,68 @@
 package dev.porthole.capture
 
 import android.content.Context
+import android.os.Build
+import android.os.Process
+import android.os.SystemClock
 import dev.porthole.cameras.CameraGate
-import dev.porthole.host.cameras.CameraInfo
-import dev.porthole.host.cameras.CameraSettings
-import dev.porthole.host.cameras.CameraState
-import dev.porthole.host.cameras.CaptureSpec
-import dev.porthole.host.cameras.EncoderSpec
-import dev.porthole.host.cameras.FrameSink
-import dev.porthole.host.cameras.SettingsResult
-import dev.porthole.host.cameras.StillSink
-import dev.porthole.host.cameras.VideoEncoder
+import dev.porthole.gl.GlStage
+import dev.porthole.gl.ShaderTexts
 import dev.porthole.host.cameras.VideoSource
 import dev.porthole.host.loop.HostClock
 import dev.porthole.host.loop.HostLog
+import dev.porthole.host.loop.LogLevel
+import java.util.concurrent.CountDownLatch
+import java.util.concurrent.TimeUnit
 
-/** The phone's cameras. */
-@Suppress("UNUSED_PARAMETER")
-class AndroidCameras(
-    context: Context,
-    clock: HostClock,
-    gate: CameraGate,
-    log: HostLog,
-) : VideoSource {
-    override fun cameras(): List<CameraInfo> =
-        listOf("back", "front").map { CameraInfo(it, CameraState.LOCKED_BY_OS, "the cameras are not there yet", facing = it) }
+/**
+ * The phone's cameras: [DeviceCameras] on Camera2, GLES, MediaCodec and YuvImage.
+ *
+ * @param clock microseconds of `elapsedRealtimeNanos`, like the cameras' time stamps.
+ * @param gate asked before, and told when Android refuses a camera because of what this app may do.
+ */
+class AndroidCameras private constructor(
+    private val cameras: DeviceCameras,
+) : VideoSource by cameras {
+    constructor(
+        context: Context,
+        clock: HostClock,
+        gate: CameraGate,
+        log: HostLog,
+    ) : this(DeviceCameras(ports(context, clock, log), clock, gate, log))
 
-    override fun onChange(changed: () -> Unit): Unit = Unit
+    /** Waits for the cameras to close, so that whoever comes next finds them free. */
+    override fun close() {
+        val closed = CountDownLatch(1)
+        cameras.shutDown(closed::countDown)
+        closed.await(CLOSE_MAX_MS, TimeUnit.MILLISECONDS)
+    }
 
-    override fun set(
-        name: String,
-        settings: CameraSettings,
-    ): SettingsResult = SettingsResult.UNSUPPORTED
+    private companion object {
+        const val CLOSE_MAX_MS = 4_000L
 
-    override fun capture(
-        name: String,
-        spec: CaptureSpec,
-        sink: StillSink,
-    ): AutoCloseable? = null
-
-    override fun open(
-        spec: EncoderSpec,
-        sink: FrameSink,
-    ): VideoEncoder? = null
-
-    override fun close(): Unit = Unit
+        fun ports(
+            context: Context,
+            clock: HostClock,
+            log: HostLog,
+        ): CapturePorts {
+            val note = { line: String -> log.log(LogLevel.INFO, line) }
+            val lane = HandlerLane("porthole-cameras", Process.THREAD_PRIORITY_FOREGROUND)
+            val shaders = ShaderTexts.read(context.assets)
+            return CapturePorts(
+                cameras = Camera2Port(context, lane, note),
+                codecs = MediaCodecPort(note),
+                stages = { name, time, listener ->
+                    val own = HandlerLane("porthole-gl-$name", Process.THREAD_PRIORITY_DISPLAY)
+                    GlStage(shaders, own, time, clock, listener)
+                },
+                orientation = OrientationSensor(context),
+                memory = RungPreferences(context),
+                clocks = DeviceClocks(SystemClock::elapsedRealtimeNanos, System::nanoTime),
+                lane = lane,
+                lanes = { HandlerLane(it, Process.THREAD_PRIORITY_DISPLAY) },
+                jpeg = ::YuvJpeg,
+                api = Build.VERSION.SDK_INT,
+            )
+        }
+    }
 }
