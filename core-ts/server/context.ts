@@ -46,4 +46,6 @@ export interface ServerContext {
   restart(): void;
   /** JSON of `/api/status`. */
   status(): string;
+  /** Text of `/metrics`. */
+  metrics(): string;
 }

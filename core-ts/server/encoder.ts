@@ -60,6 +60,7 @@ export class Encoder implements HandleOwner {
   /** When the open handle gave its first picture; undefined before. */
   #runningSinceUs: Micros | undefined;
   #opened = 0;
+  #failed = 0;
   #frames = 0;
   #bytes = 0;
   #hostDropped = 0;
@@ -111,6 +112,7 @@ export class Encoder implements HandleOwner {
     readonly bytes: number;
     readonly hostDropped: number;
     readonly opened: number;
+    readonly failed: number;
   } {
     return {
       fps: this.#meter.framesPerSecond(nowUs),
@@ -119,6 +121,7 @@ export class Encoder implements HandleOwner {
       bytes: this.#bytes,
       hostDropped: this.#hostDropped,
       opened: this.#opened,
+      failed: this.#failed,
     };
   }
 
@@ -254,6 +257,7 @@ export class Encoder implements HandleOwner {
     this.#runningSinceUs ??= this.#runtime.nowUs;
     this.#frames++;
     this.#bytes += frame.length;
+    this.#runtime.metrics.frameAgeSeconds[this.#spec.codec].observeSpan(this.#runtime.nowUs - frame.timeUs);
     this.#hostDropped += frame.dropped ?? 0;
     this.#meter.add(this.#runtime.nowUs, frame.length);
     if (frame.key) {
@@ -306,6 +310,7 @@ export class Encoder implements HandleOwner {
     const { nowUs } = this.#runtime;
     if (nowUs - (this.#runningSinceUs ?? nowUs) > REOPEN_FORGIVEN_US) this.#reopenPauseUs = REOPEN_FIRST_US;
     this.#releaseHandle(`failed: ${reason}`);
+    this.#failed++;
     this.#state = "failed";
     this.#reason = reason;
     this.#closeTimer?.cancel();

@@ -13,6 +13,7 @@ import type { Timer } from "../time/timer-queue.ts";
 import { MICROS_PER_SECOND, type Micros, seconds } from "../time/units.ts";
 import { ApiFault, faultBody } from "./api/api-fault.ts";
 import type { ServerContext } from "./context.ts";
+import type { Way } from "./metrics.ts";
 import type { Picture } from "./mjpeg-feed.ts";
 import type { StreamProfile } from "./profiles.ts";
 import type { HandleOwner } from "./runtime.ts";
@@ -502,7 +503,9 @@ class MjpegViewer implements Viewer, HandleOwner {
     const { runtime, viewers } = this.#connection.context;
     this.profile.mjpeg?.leave(this.#outlet);
     runtime.disown(this.#outlet);
+    this.#stats();
     runtime.host.outletClose(this.#outlet);
+    runtime.metrics.forgetOutlet(this.#outlet);
     viewers.remove(this.#id);
     const watched = Math.floor((runtime.nowUs - this.#startedUs) / MICROS_PER_SECOND);
     runtime.events.emit("client.left", { ...this.#identity(), reason: why, seconds: watched });
@@ -511,7 +514,9 @@ class MjpegViewer implements Viewer, HandleOwner {
   }
 
   onEvent(event: HostEvent): void {
-    if (event.type === "skipped") this.#skipped += event.frames;
+    if (event.type !== "skipped") return;
+    this.#skipped += event.frames;
+    this.#connection.context.runtime.metrics.noteSkipped(this.#way, event.frames);
   }
 
   get stalled(): boolean {
@@ -549,8 +554,16 @@ class MjpegViewer implements Viewer, HandleOwner {
     };
   }
 
+  get #way(): Way {
+    return { path: this.profile.path, protocol: "http", transport: "tcp" };
+  }
+
   #stats(): OutletStats | undefined {
-    const text = this.#connection.context.runtime.host.outletStats(this.#outlet);
-    return text === "" ? undefined : (JSON.parse(text) as OutletStats);
+    const { host, metrics } = this.#connection.context.runtime;
+    const text = host.outletStats(this.#outlet);
+    if (text === "") return undefined;
+    const stats = JSON.parse(text) as OutletStats;
+    metrics.noteOutlet(this.#outlet, this.#way, stats);
+    return stats;
   }
 }

@@ -52,6 +52,8 @@ export class RtpFeed implements FrameConsumer {
   /** Members whose first report is to come, and when the others' next ones are due, the earliest first. */
   readonly #newcomers = new Set<FeedMember>();
   readonly #reportsDueUs = new Map<FeedMember, Micros>();
+  /** Members that were sent no key frame yet, with when they were asked for. */
+  readonly #pictureless = new Map<FeedMember, Micros>();
   readonly #keyWaiters = new Set<KeyWaiter>();
   readonly #sent = new SentFrames();
   /** Sessions that hold a channel pair, by its first channel. */
@@ -137,8 +139,11 @@ export class RtpFeed implements FrameConsumer {
     };
   }
 
-  /** Adds an outlet under a form; it waits for the next key frame, which may be the one being handled. */
-  join(member: FeedMember, outlet: number, channel: number): void {
+  /**
+   * Adds an outlet under a form; it waits for the next key frame, which may be the one being handled.
+   * @param askedUs when its client asked for it.
+   */
+  join(member: FeedMember, outlet: number, channel: number, askedUs: Micros): void {
     let fanout = this.#fanouts.get(channel);
     if (fanout === undefined) {
       fanout = { handle: this.#runtime.host.fanoutCreate(channel === UDP ? "udp" : "interleaved"), members: 0 };
@@ -147,9 +152,11 @@ export class RtpFeed implements FrameConsumer {
     fanout.members++;
     this.#runtime.host.fanoutAdd(fanout.handle, outlet);
     this.#newcomers.add(member);
+    this.#pictureless.set(member, askedUs);
   }
 
   leave(member: FeedMember, outlet: number, channel: number): void {
+    this.#pictureless.delete(member);
     if (!this.#newcomers.delete(member) && !this.#reportsDueUs.delete(member)) return;
     const fanout = this.#fanouts.get(channel);
     if (fanout === undefined) return;
@@ -197,7 +204,14 @@ export class RtpFeed implements FrameConsumer {
     }
     this.stream.advance(packets, octets);
     this.#sent.note(frame.frame, packets);
+    if (frame.key && this.#pictureless.size > 0) this.#noteFirstPictures();
     this.#tellReportsDue();
+  }
+
+  #noteFirstPictures(): void {
+    const { metrics, nowUs } = this.#runtime;
+    for (const askedUs of this.#pictureless.values()) metrics.firstPictureSeconds.rtsp.observeSpan(nowUs - askedUs);
+    this.#pictureless.clear();
   }
 
   /** Only those whose time has come are touched: with a hundred readers a call each would cost more than the plan. */

@@ -191,6 +191,7 @@ export class RtspConnection implements HandleOwner, InterleavedCarrier {
     if (--this.#outletUsers > 0) return;
     this.context.runtime.disown(this.#outlet);
     this.context.runtime.host.outletClose(this.#outlet);
+    this.context.runtime.metrics.forgetOutlet(this.#outlet);
     this.#outlet = 0;
   }
 

@@ -12,6 +12,7 @@ import { decodeCompound, type RtcpPacket } from "../rtcp/compound.ts";
 import { type ReportBlock, roundTripUs } from "../rtcp/receiver-report.ts";
 import { ntpFromWall, ntpMiddle } from "../time/ntp.ts";
 import { MICROS_PER_SECOND, type Micros, seconds } from "../time/units.ts";
+import type { Way } from "./metrics.ts";
 import type { StreamProfile } from "./profiles.ts";
 import { type FirstPacket, UDP } from "./rtp-feed.ts";
 import type { HandleOwner, Runtime } from "./runtime.ts";
@@ -76,6 +77,8 @@ export class RtspSession implements HandleOwner, Viewer {
   #wait: { cancel(): void } | undefined;
   #startReply: ((first: "ended" | "paused") => void) | undefined;
   #lastSeenUs: Micros;
+  /** When PLAY came. */
+  #askedUs: Micros = 0;
   #skippedFrames = 0;
   #skippedPackets = 0;
   #nextSkipLogUs: Micros = 0;
@@ -143,6 +146,7 @@ export class RtspSession implements HandleOwner, Viewer {
       return;
     }
     this.#state = "starting";
+    this.#askedUs = this.#runtime.nowUs;
     this.#startReply = reply;
     this.#wait = this.profile.feed.awaitKeyFrame(FIRST_PICTURE_WAIT_US, (first) => {
       this.#wait = undefined;
@@ -232,6 +236,7 @@ export class RtspSession implements HandleOwner, Viewer {
   onEvent(event: HostEvent): void {
     if (event.type !== "skipped" || !this.profile.feed.isFanout(this.#channel, event.fanout)) return;
     this.#skippedFrames += event.frames;
+    this.#runtime.metrics.noteSkipped(this.#way, event.frames);
     this.#skippedPackets += this.profile.feed.packetsOf(event.first, event.last);
     // While a reader is behind, every frame is reported.
     if (this.#runtime.nowUs < this.#nextSkipLogUs) return;
@@ -278,10 +283,17 @@ export class RtspSession implements HandleOwner, Viewer {
     return { client: this.#viewerId, path: this.profile.path, address, user };
   }
 
+  get #way(): Way {
+    return { path: this.profile.path, protocol: "rtsp", transport: this.#transport.kind };
+  }
+
   #stats(): OutletStats | undefined {
     if (this.#outlet !== 0) {
       const text = this.#runtime.host.outletStats(this.#outlet);
-      if (text !== "") this.#lastStats = JSON.parse(text) as OutletStats;
+      if (text !== "") {
+        this.#lastStats = JSON.parse(text) as OutletStats;
+        this.#runtime.metrics.noteOutlet(this.#outlet, this.#way, this.#lastStats);
+      }
     }
     return this.#lastStats;
   }
@@ -301,7 +313,7 @@ export class RtspSession implements HandleOwner, Viewer {
     this.#state = "playing";
     this.touch();
     if (this.#transport.kind === "udp") this.#runtime.own(outlet, this);
-    this.profile.feed.join(this, outlet, this.#channel);
+    this.profile.feed.join(this, outlet, this.#channel, this.#askedUs);
   }
 
   get #channel(): number {
@@ -333,6 +345,7 @@ export class RtspSession implements HandleOwner, Viewer {
     else {
       this.#runtime.disown(this.#outlet);
       this.#runtime.host.outletClose(this.#outlet);
+      this.#runtime.metrics.forgetOutlet(this.#outlet);
     }
     this.#outlet = 0;
   }

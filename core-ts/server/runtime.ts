@@ -7,6 +7,7 @@ import type { Host } from "../../bindings/contract/host.ts";
 import { bytesOfText, hex } from "../bytes/text.ts";
 import { TimerQueue } from "../time/timer-queue.ts";
 import type { Micros, WallMicros } from "../time/units.ts";
+import { Metrics } from "./metrics.ts";
 import { ServerEvents } from "./server-events.ts";
 
 /** Whoever opened a handle hears its events. */
@@ -24,6 +25,7 @@ export class Runtime {
   readonly timers = new TimerQueue();
   /** What happens here, for event streams and webhooks. */
   readonly events = new ServerEvents(() => this.clock().wallUs);
+  readonly metrics = new Metrics();
   /** Time at which this turn began. */
   nowUs: Micros = 0;
   readonly #owners = new Map<number, HandleOwner>();
@@ -31,6 +33,7 @@ export class Runtime {
 
   constructor(host: Host) {
     this.host = host;
+    this.events.subscribe((event) => this.metrics.onEvent(event));
   }
 
   /** Calls `run` once, in the first turn that begins `delayUs` or more from now. */

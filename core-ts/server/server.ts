@@ -24,6 +24,8 @@ import { answerHttp } from "./http-requests.ts";
 import { type ListenerKind, Listeners, type ListenersOwner } from "./listeners.ts";
 import { LoginStore } from "./login-store.ts";
 import { Logins, makeAuthenticator } from "./logins.ts";
+import { TURNS_A_SAMPLE } from "./metrics.ts";
+import { renderMetrics } from "./metrics-text.ts";
 import { MjpegServer } from "./mjpeg-server.ts";
 import { type StreamProfile, StreamProfiles } from "./profiles.ts";
 import { RtspConnection } from "./rtsp-connection.ts";
@@ -52,6 +54,7 @@ export class Server implements ServerContext, ListenersOwner {
   readonly logins: Logins;
   readonly tokens: StreamTokens;
   readonly loginThrottle = new LoginThrottle();
+  readonly #launch: LaunchSpec;
   readonly #listeners: Listeners;
   readonly #connections = new Set<RtspConnection | HttpConnection>();
   /** As the authenticators have it. */
@@ -74,6 +77,7 @@ export class Server implements ServerContext, ListenersOwner {
     const { nowUs } = this.runtime.clock();
     this.runtime.nowUs = nowUs;
     this.#startedUs = nowUs;
+    this.#launch = launch;
     this.serverName = `Porthole/${launch.version}`;
     this.settings = new Settings(this.runtime, launch.overrides);
     const { limits, cameras, auth, log } = this.config;
@@ -119,8 +123,16 @@ export class Server implements ServerContext, ListenersOwner {
 
   /** One turn of the loop. @returns when the next is due, or -1 after the end. */
   turn(nowUs: Micros): Micros {
-    this.runtime.nowUs = nowUs;
     if (this.#ended) return -1;
+    const dueUs = this.#turn(nowUs);
+    const { metrics } = this.runtime;
+    metrics.turns++;
+    if (metrics.turns % TURNS_A_SAMPLE === 0) metrics.turnSeconds.observeSpan(this.runtime.clock().nowUs - nowUs);
+    return dueUs;
+  }
+
+  #turn(nowUs: Micros): Micros {
+    this.runtime.nowUs = nowUs;
     for (const event of JSON.parse(this.runtime.host.takeEvents()) as HostEvent[]) {
       this.#dispatch(event);
       if (this.#ended) return -1;
@@ -138,6 +150,11 @@ export class Server implements ServerContext, ListenersOwner {
 
   status(): string {
     return renderStatus(this, this.#startedUs);
+  }
+
+  metrics(): string {
+    const { version, host } = this.#launch;
+    return renderMetrics(this, { startedUs: this.#startedUs, version, host });
   }
 
   onAccepted(kind: ListenerKind, event: Extract<HostEvent, { type: "accepted" }>): void {

@@ -21,6 +21,7 @@ const EXAMPLES: Readonly<Record<string, readonly (Arguments & { readonly status:
     { path: { stream: "side" }, status: 404 },
   ],
   getStatus: [{ status: 200 }],
+  getMetrics: [{ status: 200 }],
   getEvents: [{ status: 200 }, { query: { since: 0 }, status: 200 }, { query: { since: "x" }, status: 400 }],
   getOpenapiJson: [{ status: 200 }],
   deleteClientsId: [

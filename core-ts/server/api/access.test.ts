@@ -15,6 +15,7 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
   "GET /{stream+}/snapshot.jpg": { target: "/Back/snapshot.jpg", status: 200 },
   "GET /{stream+}": { target: "/live/back/mjpeg", status: 200 },
   "GET /api/status": { status: 200 },
+  "GET /metrics": { status: 200 },
   "GET /api/events": { status: 200 },
   "GET /api/openapi.json": { status: 200 },
   "GET /api/users": { status: 200 },

@@ -6,6 +6,7 @@ import { commandRoutes } from "./command-routes.ts";
 import { configRoutes } from "./config-routes.ts";
 import { documentRoutes } from "./document-routes.ts";
 import { eventRoutes } from "./event-routes.ts";
+import { metricsRoutes } from "./metrics-routes.ts";
 import { pageRoutes } from "./page-routes.ts";
 import type { Route } from "./route.ts";
 import { statusRoutes } from "./status-routes.ts";
@@ -17,6 +18,7 @@ export const ROUTES: readonly Route[] = [
   ...pageRoutes,
   ...streamRoutes,
   ...statusRoutes,
+  ...metricsRoutes,
   ...eventRoutes,
   ...clientRoutes,
   ...commandRoutes,

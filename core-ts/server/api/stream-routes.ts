@@ -102,6 +102,7 @@ function answerStream(call: StreamCall): void {
   const { mjpeg, encoder } = profile;
   if (!context.mjpegServer.running) throw stopped();
   if (context.viewers.full) throw tooMany();
+  const askedUs = context.runtime.nowUs;
   encoder.acquire();
   // The head is held back until there is a picture, so that a camera that gives none is a 503 and not an empty stream.
   const wait = mjpeg.awaitPicture(PICTURE_WAIT_US, false, (outcome) => {
@@ -109,7 +110,10 @@ function answerStream(call: StreamCall): void {
       encoder.release();
       return exchange.replyFault(unavailable(call, profile, outcome.failed));
     }
-    if (context.mjpegServer.running && !context.viewers.full) return exchange.replyStream(profile);
+    if (context.mjpegServer.running && !context.viewers.full) {
+      context.runtime.metrics.firstPictureSeconds.http.observeSpan(context.runtime.nowUs - askedUs);
+      return exchange.replyStream(profile);
+    }
     encoder.release();
     // Others who waited for the same picture may have taken the last places.
     exchange.replyFault(context.mjpegServer.running ? tooMany() : stopped());
