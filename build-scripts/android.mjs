@@ -14,6 +14,7 @@ import { ensureTools, mavenArgs, readReports, run } from "./jvm.mjs";
 import { build, ensurePackages, root } from "./lib/setup.mjs";
 
 export const APP = "android/app";
+const TEST_CLASSES = path.join(root, APP, "target/test-classes");
 const REPORTS = path.join(root, APP, "target/surefire-reports");
 
 /** Maven over the app and the host it stands on. @returns the exit code */
@@ -31,8 +32,8 @@ export function buildAndroid() {
 /** Runs the app's tests. @returns how many passed and failed */
 export function testAndroid(more = []) {
   ensureTools();
-  // Reports of tests that are no more would be counted.
-  fs.rmSync(REPORTS, { recursive: true, force: true });
+  // Tests and reports of tests that are no more would be run and counted.
+  for (const folder of [TEST_CLASSES, REPORTS]) fs.rmSync(folder, { recursive: true, force: true });
   const status = maven(["test", "-fae", ...more]);
   const counts = readReports([REPORTS]);
   // Maven may fail without any test: a compiler's error, a missing archive.

@@ -153,11 +153,7 @@ class PortholeService : Service() {
     private fun promote(types: Set<ServiceType>): Refusal? =
         try {
             val shown = notification.build(keeper.state, stage.stage)
-            if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.Q) {
-                startForeground(StatusNotification.ID, shown, bitsOf(types))
-            } else {
-                startForeground(StatusNotification.ID, shown)
-            }
+            parts.enterForeground(this, shown, bitsOf(types))
             null
         } catch (error: RuntimeException) {
             // Each of them is Android's no: SecurityException, ForegroundServiceStartNotAllowedException and their kin.
@@ -247,7 +243,8 @@ class PortholeService : Service() {
         if (drop != null || destroyed) return
         val folder = parts.dropFolder() ?: return
         val memory = File(parts.protectedFolder, "pushed")
-        drop = DropWatcher(folder, DropFolder(folder, intake, memory, parts.log)) { intake.settings.sdcardDrop }
+        drop =
+            DropWatcher(DropFolder(folder, intake, memory, parts.log), { parts.observe(folder, it) }) { intake.settings.sdcardDrop }
     }
 
     /** Any thread. */

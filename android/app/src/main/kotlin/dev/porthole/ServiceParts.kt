@@ -1,7 +1,11 @@
 package dev.porthole
 
+import android.app.Notification
+import android.app.Service
 import android.content.Context
+import android.os.Build
 import dev.porthole.cameras.CameraGate
+import dev.porthole.config.FolderObserver
 import dev.porthole.host.cameras.VideoSource
 import dev.porthole.host.engine.ScriptBundle
 import dev.porthole.host.loop.HostClock
@@ -32,7 +36,26 @@ open class ServiceParts(
             null
         }
 
+    /** Tells of files that have been written in a folder, by name, on a thread of its own. */
+    open fun observe(
+        folder: File,
+        onWritten: (String) -> Unit,
+    ): AutoCloseable = FolderObserver(folder, onWritten)
+
     open fun facts(): Facts = AndroidFacts(context).now()
+
+    /** @param types of [android.content.pm.ServiceInfo], which Android 9 and older know nothing of. Throws what Android says. */
+    open fun enterForeground(
+        service: Service,
+        notification: Notification,
+        types: Int,
+    ) {
+        if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.Q) {
+            service.startForeground(StatusNotification.ID, notification, types)
+        } else {
+            service.startForeground(StatusNotification.ID, notification)
+        }
+    }
 
     /** The cameras of one run of the server, which closes them. */
     open fun cameras(gate: CameraGate): List<VideoSource> = emptyList()

@@ -9,15 +9,46 @@ import java.util.concurrent.TimeUnit
 /**
  * Looks into the drop folder when something is written there, and every few seconds all the same: Android tells of what
  * others write into an app's folder on the shared storage only sometimes.
+ *
+ * @param observe tells of each file that has been written completely, by name, until it is closed.
  */
 class DropWatcher(
-    folder: File,
     private val drop: DropFolder,
+    observe: (onWritten: (String) -> Unit) -> AutoCloseable,
     private val isOpen: () -> Boolean,
 ) : AutoCloseable {
     private val thread: ScheduledExecutorService =
         Executors.newSingleThreadScheduledExecutor { Thread(it, "porthole-drop").apply { isDaemon = true } }
+    private val observer: AutoCloseable
 
+    init {
+        thread.scheduleWithFixedDelay({ look(complete = false) }, 0, LOOK_MS, TimeUnit.MILLISECONDS)
+        observer = observe(::written)
+    }
+
+    override fun close() {
+        observer.close()
+        thread.shutdownNow()
+    }
+
+    private fun written(name: String) {
+        if (name == DropFolder.FILE && !thread.isShutdown) thread.execute { look(complete = true) }
+    }
+
+    private fun look(complete: Boolean) {
+        if (isOpen()) drop.look(complete)
+    }
+
+    private companion object {
+        const val LOOK_MS = 1_000L
+    }
+}
+
+/** Android's own observer of a folder. */
+class FolderObserver(
+    folder: File,
+    onWritten: (String) -> Unit,
+) : AutoCloseable {
     // The constructor that takes a File came with Android 10.
     @Suppress("DEPRECATION")
     private val observer =
@@ -26,29 +57,13 @@ class DropWatcher(
                 event: Int,
                 path: String?,
             ) {
-                if (path == DropFolder.FILE) soon()
+                if (path != null) onWritten(path)
             }
         }
 
     init {
-        thread.scheduleWithFixedDelay({ look(complete = false) }, 0, LOOK_MS, TimeUnit.MILLISECONDS)
         observer.startWatching()
     }
 
-    override fun close() {
-        observer.stopWatching()
-        thread.shutdownNow()
-    }
-
-    private fun soon() {
-        if (!thread.isShutdown) thread.execute { look(complete = true) }
-    }
-
-    private fun look(complete: Boolean) {
-        if (isOpen()) drop.look(complete)
-    }
-
-    private companion object {
-        const val LOOK_MS = 2_000L
-    }
+    override fun close(): Unit = observer.stopWatching()
 }

@@ -1,0 +1,103 @@
+package dev.porthole
+
+import android.app.Notification
+import android.app.Service
+import dev.porthole.cameras.CameraGate
+import dev.porthole.desktop.CameraSpecs
+import dev.porthole.desktop.ClipTimers
+import dev.porthole.host.cameras.VideoSource
+import dev.porthole.host.loop.HostClock
+import dev.porthole.host.loop.HostLog
+import dev.porthole.host.loop.LogLevel
+import dev.porthole.host.loop.SystemClock
+import dev.porthole.start.Facts
+import java.io.File
+import java.util.concurrent.CopyOnWriteArrayList
+import java.util.concurrent.atomic.AtomicInteger
+
+/** The app with parts that a test chooses; `@Config(application = PortholeTestApp::class)`. */
+class PortholeTestApp : PortholeApp() {
+    val test: TestParts get() = parts as TestParts
+
+    override fun makeParts(): ServiceParts = TestParts(this)
+}
+
+/**
+ * The phone's parts, save what Robolectric has none of: a clock that runs, and cameras. What Android says of the app can be
+ * overlaid: Robolectric allows everything.
+ */
+class TestParts(
+    app: PortholeApp,
+) : ServiceParts(app) {
+    private val timers = ClipTimers()
+
+    /** Says what Android would; a test changes it. */
+    @Volatile var overlay: (Facts) -> Facts = { it.copy(cameraPermission = true) }
+
+    /** Sources that were made and not closed. */
+    val openSources = AtomicInteger()
+
+    val lines = CopyOnWriteArrayList<String>()
+
+    @Volatile override var overrides: String = """{"address":"127.0.0.1","rtsp":{"port":0},"http":{"port":0},"auth":{"enabled":false}}"""
+
+    /** The gate that the service gave the cameras of the present run. */
+    @Volatile var gate: CameraGate? = null
+
+    @Volatile var sources: (HostClock) -> List<VideoSource> = { clock ->
+        val specs = CameraSpecs(clock, File(System.getProperty("porthole.root"), "bindings/node/clips"), timers)
+        listOf("back", "front").map { specs.create(it, "test:$it") }
+    }
+
+    override val clock: HostClock = SystemClock()
+
+    override val log: HostLog =
+        HostLog { level, line ->
+            lines += line
+            if (level >= LogLevel.WARN && System.getProperty("porthole.verbose") != null) System.err.println("$level $line")
+        }
+
+    /** Robolectric's observers hold a handle of the system for ever, of which there are few; so one test has one. */
+    @Volatile var observing = false
+
+    override fun observe(
+        folder: File,
+        onWritten: (String) -> Unit,
+    ): AutoCloseable = if (observing) super.observe(folder, onWritten) else AutoCloseable {}
+
+    override fun facts(): Facts = overlay(super.facts())
+
+    /** What Android says to `startForeground` with these types; null lets it through. */
+    @Volatile var foregroundRefusal: (Int) -> RuntimeException? = { null }
+
+    /** Types of the calls that went through, in order. */
+    val foregroundTypes = CopyOnWriteArrayList<Int>()
+
+    override fun enterForeground(
+        service: Service,
+        notification: Notification,
+        types: Int,
+    ) {
+        foregroundRefusal(types)?.let { throw it }
+        super.enterForeground(service, notification, types)
+        foregroundTypes += types
+    }
+
+    override fun cameras(gate: CameraGate): List<VideoSource> {
+        this.gate = gate
+        return sources(clock).map(::Counted)
+    }
+
+    private inner class Counted(
+        private val source: VideoSource,
+    ) : VideoSource by source {
+        init {
+            openSources.incrementAndGet()
+        }
+
+        override fun close() {
+            source.close()
+            openSources.decrementAndGet()
+        }
+    }
+}
