@@ -51,6 +51,7 @@ internal class Encoder(
     private val activate = { if (!closed) events.activate(this) }
 
     override var queued = false
+    override val isUrgent: Boolean get() = true
 
     // ── The encoder's thread ───────────────────────────────────────────────────────────────────────────────────────
 

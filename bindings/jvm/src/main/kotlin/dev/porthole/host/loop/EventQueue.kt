@@ -75,12 +75,18 @@ internal interface EventSource {
     /** True while the source stands in the queue; the queue's own note. */
     var queued: Boolean
 
+    /** Taken in every turn, before the sockets: encoders, whose frames can't wait. */
+    val isUrgent: Boolean
+
     /** Adds the events that fit, in order. @return true when some are left for the next turn. */
     fun take(batch: EventBatch): Boolean
 }
 
 /**
- * What waits for `takeEvents()`. Order holds within a handle: a handle either posts single events or is an [EventSource],
+ * What waits for `takeEvents()`. A turn takes no more than [SOCKETS_A_TURN] sockets, so that a crowd of new clients makes
+ * several short turns, between which frames pass, and not one long one.
+ *
+ * Order holds within a handle: a handle either posts single events or is an [EventSource],
  * whose opening event (`accepted`) may be posted, because posted ones come first. The core's thread only.
  */
 internal class EventQueue {
@@ -90,10 +96,11 @@ internal class EventQueue {
     )
 
     private val posted = ArrayDeque<Posted>()
-    private val sources = ArrayDeque<EventSource>()
+    private val encoders = ArrayDeque<EventSource>()
+    private val sockets = ArrayDeque<EventSource>()
     private val batch = EventBatch()
 
-    val isEmpty: Boolean get() = posted.isEmpty() && sources.isEmpty()
+    val isEmpty: Boolean get() = posted.isEmpty() && encoders.isEmpty() && sockets.isEmpty()
 
     /** [handle] is 0 for events of no handle. */
     fun post(
@@ -106,7 +113,7 @@ internal class EventQueue {
     fun activate(source: EventSource) {
         if (source.queued) return
         source.queued = true
-        sources.addLast(source)
+        queueOf(source).addLast(source)
     }
 
     /** Nothing follows the core's own close. */
@@ -117,23 +124,39 @@ internal class EventQueue {
     fun forget(source: EventSource) {
         if (!source.queued) return
         source.queued = false
-        sources.remove(source)
+        queueOf(source).remove(source)
     }
 
     fun clear() {
         posted.clear()
-        for (source in sources) source.queued = false
-        sources.clear()
+        for (queue in listOf(encoders, sockets)) {
+            for (source in queue) source.queued = false
+            queue.clear()
+        }
     }
 
     fun take(): String {
         if (isEmpty) return "[]"
         batch.begin()
         while (true) batch.add((posted.removeFirstOrNull() ?: break).json)
-        for (round in sources.indices) {
-            val source = sources.removeFirst()
-            if (source.take(batch)) sources.addLast(source) else source.queued = false
-        }
+        takeFrom(encoders, encoders.size)
+        takeFrom(sockets, minOf(sockets.size, SOCKETS_A_TURN))
         return batch.end()
+    }
+
+    private fun takeFrom(
+        queue: ArrayDeque<EventSource>,
+        count: Int,
+    ) {
+        for (round in 0 until count) {
+            val source = queue.removeFirst()
+            if (source.take(batch)) queue.addLast(source) else source.queued = false
+        }
+    }
+
+    private fun queueOf(source: EventSource): ArrayDeque<EventSource> = if (source.isUrgent) encoders else sockets
+
+    private companion object {
+        const val SOCKETS_A_TURN = 8
     }
 }

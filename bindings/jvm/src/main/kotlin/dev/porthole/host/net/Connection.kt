@@ -66,6 +66,7 @@ internal class Connection(
     private var sendBufferBytes = 0
 
     override var queued = false
+    override val isUrgent: Boolean get() = false
     override var outlet: Outlet? = null
 
     /** True while bytes that a closed connection owes have not left. */

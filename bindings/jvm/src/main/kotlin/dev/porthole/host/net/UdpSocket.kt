@@ -57,6 +57,7 @@ internal class UdpSocket private constructor(
     private var offloads = true
 
     override var queued = false
+    override val isUrgent: Boolean get() = false
     override var outlet: Outlet? = null
 
     val isConnected: Boolean get() = channel.isConnected
