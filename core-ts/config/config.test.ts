@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ConfigFault } from "../errors.ts";
 import { ISSUES_MAX, parseConfig } from "./config.ts";
+import { EVENT_TYPES } from "./schema.ts";
 
 /** The faults of a configuration, as lines. */
 function faults(file: unknown, overrides?: unknown): string[] {
@@ -40,6 +41,8 @@ const DEFAULTS = {
   cameras: { back: camera, front: camera },
   profiles: BUILTINS,
   mjpeg: { fps: 30 },
+  webhooks: [],
+  snapshots: [],
   power: { awake: "always" },
   config: { sdcardDrop: true },
   log: { level: "info" },
@@ -67,6 +70,54 @@ describe("a configuration", () => {
     expect(parseConfig("{}", overrides).cameras.back?.linger).toBe(3);
     expect(overrides).toEqual({ cameras: { back: { linger: 3 } } });
     expect(parseConfig("{}")).toEqual(DEFAULTS);
+  });
+
+  it("has webhooks that are told of everything unless it says of what", () => {
+    const url = "http://192.0.2.9:8123/api/webhook/door?a=b";
+    const [all, some] = parseConfig(
+      JSON.stringify({ webhooks: [{ url }, { url: "http://[2001:db8::1]", events: ["camera.state"] }] }),
+    ).webhooks;
+    expect(all).toEqual({ url, events: EVENT_TYPES });
+    expect(some?.events).toEqual(["camera.state"]);
+  });
+
+  it.each([
+    ["https://hooks.example/a", "is https, which needs TLS"],
+    ["HTTPS://hooks.example/a", "is https, which needs TLS"],
+    ["hooks.example", "must be an address such as"],
+    ["http://", "must be an address such as"],
+    ["http://user:pass@hooks.example/", "must be an address such as"],
+    ["http://hooks.example/#a", "must be an address such as"],
+    ["http://hooks.example/a b", "must be an address such as"],
+    ["http://hooks.example/a\r\nX: y", "must be an address such as"],
+    ["http://hooks.example:0/", "must be an address such as"],
+    ["http://hooks.example:65536/", "has a port above 65535"],
+    [`http://hooks.example/${"a".repeat(500)}`, "must be an address such as"],
+  ])("refuses the webhook %s, and says why", (url, why) => {
+    const [fault, ...others] = faults({ webhooks: [{ url }] });
+    expect(fault).toContain(`webhooks[0].url: ${why}`);
+    expect(others).toEqual([]);
+  });
+
+  it("refuses two webhooks of one address, and periodic snapshots that contradict one another", () => {
+    const url = "http://hooks.example/";
+    expect(faults({ webhooks: [{ url }, { url, events: ["login.failed"] }] })).toEqual([
+      "webhooks[1].url: is the same address as that of webhooks[0]; make one of them",
+    ]);
+    expect(
+      faults({
+        snapshots: [
+          { camera: "back", every: 5 },
+          { camera: "back", every: 6 },
+          { camera: "side", every: 5 },
+          { camera: "front", every: 5, width: 640 },
+        ],
+      }),
+    ).toEqual([
+      "snapshots[1].camera: is the same camera as that of snapshots[0]; remove one",
+      "snapshots[2].camera: is not a camera; those in cameras are back, front",
+      "snapshots[3]: has one of width and height; give both or neither",
+    ]);
   });
 
   it("is judged as a whole, after the overrides", () => {

@@ -8,7 +8,7 @@ import * as v from "valibot";
 import { ConfigFault, type ConfigIssue } from "../errors.ts";
 import { JSON_MAX_DEPTH, JsonFault, parseJson } from "./json.ts";
 import { type Profile, pathFault, pathKey, resolveProfiles, sizeFaults } from "./profiles.ts";
-import { CONFIG_SCHEMA, type WrittenConfig } from "./schema.ts";
+import { CONFIG_SCHEMA, WEBHOOK_URL, type WrittenConfig } from "./schema.ts";
 import { isRecord, type KeyPath, pathText, shapeIssues } from "./shape.ts";
 
 export type { Profile };
@@ -139,6 +139,8 @@ function crossIssues(config: WrittenConfig, isBad: (path: string) => boolean): C
   }
   if (Array.isArray(config.users)) userIssues(config, good, add);
   if (Array.isArray(config.profiles)) profileIssues(config, good, add);
+  if (Array.isArray(config.webhooks)) webhookIssues(config, good, add);
+  if (Array.isArray(config.snapshots)) snapshotIssues(config, good, add);
   return issues;
 }
 
@@ -175,6 +177,37 @@ function profileIssues(config: WrittenConfig, good: Good, add: Add): void {
       add(`${path}.camera`, `is not a camera; those in cameras are ${cameras.join(", ")}`);
     }
     for (const { key, message } of sizeFaults(profile)) add(`${path}.${key}`, message);
+  }
+}
+
+/** By their address a masked secret is known again. */
+function webhookIssues(config: WrittenConfig, good: Good, add: Add): void {
+  const urls = new Map<string, number>();
+  for (const [index, { url }] of config.webhooks.entries()) {
+    const path = `webhooks[${index}]`;
+    if (!good(path)) continue;
+    const port = WEBHOOK_URL.exec(url)?.[2];
+    if (port !== undefined && Number(port) > 65_535) add(`${path}.url`, "has a port above 65535");
+    const other = urls.get(url);
+    if (other !== undefined) add(`${path}.url`, `is the same address as that of webhooks[${other}]; make one of them`);
+    else urls.set(url, index);
+  }
+}
+
+function snapshotIssues(config: WrittenConfig, good: Good, add: Add): void {
+  const cameras = isRecord(config.cameras) ? Object.keys(config.cameras) : undefined;
+  const taken = new Map<string, number>();
+  for (const [index, { camera, width, height }] of config.snapshots.entries()) {
+    const path = `snapshots[${index}]`;
+    if (!good(path)) continue;
+    if (cameras !== undefined && !cameras.includes(camera)) {
+      add(`${path}.camera`, `is not a camera; those in cameras are ${cameras.join(", ")}`);
+    }
+    if ((width === undefined) !== (height === undefined))
+      add(path, "has one of width and height; give both or neither");
+    const other = taken.get(camera);
+    if (other !== undefined) add(`${path}.camera`, `is the same camera as that of snapshots[${other}]; remove one`);
+    else taken.set(camera, index);
   }
 }
 

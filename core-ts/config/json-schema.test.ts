@@ -95,6 +95,6 @@ describe("the JSON Schema", () => {
       }
     };
     walk(configJsonSchema() as Record<string, unknown>, "");
-    expect(secrets).toEqual([".users[].password", ".users[].ha1.md5", ".users[].ha1.sha256"]);
+    expect(secrets).toEqual([".users[].password", ".users[].ha1.md5", ".users[].ha1.sha256", ".webhooks[].secret"]);
   });
 });

@@ -30,6 +30,10 @@ export const EXAMPLE = `{
     { "path": "/door/full", "camera": "back", "codec": "mjpeg", "width": 3840, "height": 2160, "fps": 5, "rtsp": false }
   ],
   "mjpeg": { "fps": 15 },
+  "webhooks": [
+    { "url": "http://192.0.2.9:8123/api/webhook/door", "secret": "choose your own", "events": ["camera.state"] }
+  ],
+  "snapshots": [{ "camera": "back", "every": 60 }],
   "log": { "level": "info" }
 }
 `;

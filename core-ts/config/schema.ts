@@ -24,7 +24,10 @@ export const PATH_MAX_CHARS = 128;
 export const PROFILES_MAX = 64;
 export const USERS_MAX = 64;
 export const MORE_PORTS_MAX = 8;
+export const INTERFACES_MAX = 8;
 export const HOST_NAMES_MAX = 16;
+export const WEBHOOKS_MAX = 8;
+export const PERIODIC_SNAPSHOTS_MAX = 16;
 /** RFC 2435 section 3.1.5 counts width and height in units of 8 pixels, in 8 bits. */
 export const RTP_JPEG_MAX_PIXELS = 2_040;
 export const RTP_JPEG_UNIT_PIXELS = 8;
@@ -362,6 +365,80 @@ const profile = keys(
   "Streams of your own.",
 );
 
+/** Every kind of event, as event streams and webhooks name them. */
+export const EVENT_TYPES = [
+  "server.started",
+  "client.connected",
+  "client.left",
+  "stream.started",
+  "stream.stopped",
+  "camera.state",
+  "config.changed",
+  "config.refused",
+  "login.failed",
+  "snapshot.taken",
+] as const;
+
+/** Name, IPv4 or bracketed IPv6 address; port; path and query. */
+export const WEBHOOK_URL =
+  /^http:\/\/([A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::([1-9][0-9]{0,4}))?((?:\/[!$-;=?-Z_a-z~]*)?)$/;
+const WEBHOOK_URL_EXPECTED =
+  "an address such as `http://192.0.2.9:8123/api/webhook/door`, of at most 512 characters, without a login and without `#`";
+
+const webhook = keys(
+  {
+    url: v.pipe(
+      v.string(must(WEBHOOK_URL_EXPECTED)),
+      v.regex(
+        /^(?!https:)/i,
+        "is https, which needs TLS, and hosts do not have that for connections of their own yet; use http, in a network that " +
+          "you trust",
+      ),
+      v.regex(/^.{1,512}$/, must(WEBHOOK_URL_EXPECTED)),
+      v.regex(WEBHOOK_URL, must(WEBHOOK_URL_EXPECTED)),
+      v.metadata({
+        expected: WEBHOOK_URL_EXPECTED,
+        unit: "",
+        meaning: "Where events are sent, each by a POST of its own. `http` only: there is no TLS for this yet.",
+        jsonSchema: { pattern: WEBHOOK_URL.source, maxLength: 512 },
+      }),
+    ),
+    secret: v.exactOptional(
+      text(
+        /^[^\u0000-\u001f\u007f-\u009f]{8,128}$/u,
+        "8 to 128 characters without control characters",
+        "Signs every request: `X-Porthole-Signature: sha256=` and the HMAC-SHA-256 of the body under this, in hexadecimal.",
+        { secret: true },
+      ),
+    ),
+    events: v.optional(
+      listOf(
+        oneOf(EVENT_TYPES, "", "One kind of event."),
+        EVENT_TYPES.length,
+        "a list of kinds of events",
+        "What is sent. The kinds are those of `/api/events` (docs/api.md).",
+      ),
+      [...EVENT_TYPES],
+    ),
+  },
+  "Programs that are told of events by HTTP. How and how often is told in docs/api.md.",
+);
+
+const periodicSnapshot = keys(
+  {
+    camera: text(CAMERA_NAME, CAMERA_NAME_EXPECTED, "Name of a camera in `cameras`; one entry for each at most."),
+    every: wholeNumber(1, 86_400, "s", "Time between two pictures. The camera is opened for each if it is not open."),
+    width: v.exactOptional(
+      wholeNumber(16, 16_384, "pixels", "Without width and height: the size of the camera's first MJPEG profile."),
+    ),
+    height: v.exactOptional(wholeNumber(16, 16_384, "pixels", "As width; give both or neither.")),
+    quality: v.exactOptional(wholeNumber(1, 100, "", "JPEG quality, 100 is best.")),
+    rotation: v.exactOptional(oneOf([0, 90, 180, 270], "degrees", "Clockwise turn; otherwise that of the camera.")),
+  },
+  "Pictures that are taken by themselves. The newest of each camera is at `/api/snapshots/latest`, and each is told by the " +
+    "event `snapshot.taken`.",
+);
+
 const power = keys(
   {
     awake: v.optional(
@@ -444,6 +521,16 @@ export const CONFIG_SCHEMA = keys(
         "What all MJPEG streams share.",
       ),
       {},
+    ),
+    webhooks: v.optional(listOf(webhook, WEBHOOKS_MAX, "a list of webhooks", "Programs that are told of events."), []),
+    snapshots: v.optional(
+      listOf(
+        periodicSnapshot,
+        PERIODIC_SNAPSHOTS_MAX,
+        "a list of periodic snapshots",
+        "Pictures that are taken by themselves.",
+      ),
+      [],
     ),
     power: v.optional(power, {}),
     config: v.optional(configIntake, {}),

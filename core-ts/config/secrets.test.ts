@@ -52,6 +52,17 @@ describe("secrets", () => {
     expect(unmask(config)).toEqual({ config, issues: [] });
   });
 
+  it("of a webhook stay with its address, and go nowhere else", () => {
+    const kept = { webhooks: [{ url: "http://a/" }, { url: "http://b/", secret: "in clear" }] };
+    expect(JSON.stringify(maskSecrets(kept))).not.toContain("in clear");
+    const unmasked = (url: string) => {
+      const issues: ConfigIssue[] = [];
+      return [plain(unmaskSecrets({ webhooks: [{ url, secret: SECRET_MASK }] }, kept, issues)), issues.length];
+    };
+    expect(unmasked("http://b/")).toEqual([{ webhooks: [{ url: "http://b/", secret: "in clear" }] }, 0]);
+    expect(unmasked("http://evil.example/")[1]).toBe(1);
+  });
+
   it("of nobody are a fault of the mask", () => {
     const { issues } = unmask({ users: [{ name: "dora", password: SECRET_MASK }] });
     expect(issues).toEqual([{ path: "users[0].password", message: expect.stringMatching(/nothing is kept/) }]);

@@ -15,6 +15,7 @@ import type { Runtime } from "./runtime.ts";
 import type { Settings } from "./settings.ts";
 import type { StreamTokens } from "./stream-tokens.ts";
 import type { Viewers } from "./viewers.ts";
+import type { Webhooks } from "./webhooks.ts";
 
 export interface ServerContext {
   readonly runtime: Runtime;
@@ -24,6 +25,7 @@ export interface ServerContext {
   readonly admission: Admission;
   readonly mjpegServer: MjpegServer;
   readonly eventReaders: EventReaders;
+  readonly webhooks: Webhooks;
   /** Live sessions by id. */
   readonly sessions: Map<string, RtspSession>;
   /** The configuration in force; replaced as a whole by a reload. */

@@ -63,6 +63,7 @@ export function renderMetrics(
   aboutServer(out, context, run);
   aboutStreams(out, context);
   aboutEncoders(out, context);
+  aboutWebhooks(out, context);
   aboutDevice(out, context);
   return out.text;
 }
@@ -188,6 +189,32 @@ function aboutEncoders(out: Exposition, { runtime, profiles, cameras }: ServerCo
     [{ codec: "h264" }, h264],
     [{ codec: "jpeg" }, jpeg],
   ]);
+}
+
+function aboutWebhooks(out: Exposition, { webhooks }: ServerContext): void {
+  const figures = webhooks.figures();
+  const each = (value: (one: (typeof figures)[number]) => number): Sample[] =>
+    figures.map((one) => [{ hook: one.hook }, value(one)]);
+  out.gauge(
+    "porthole_webhook_queue_events",
+    "Events that wait for a webhook.",
+    each(({ waiting }) => waiting),
+  );
+  out.counter(
+    "porthole_webhook_delivered_total",
+    "Events that a webhook has taken.",
+    each(({ delivered }) => delivered),
+  );
+  out.counter(
+    "porthole_webhook_failed_tries_total",
+    "Tries that a webhook did not take.",
+    each(({ failedTries }) => failedTries),
+  );
+  out.counter(
+    "porthole_webhook_lost_total",
+    "Events given up after too many tries, or dropped because too many waited.",
+    each(({ lost }) => lost),
+  );
 }
 
 /** Hosts tell what they know; nothing is made up for the rest. */

@@ -36,6 +36,7 @@ import { Settings } from "./settings.ts";
 import { renderStatus } from "./status.ts";
 import { StreamTokens } from "./stream-tokens.ts";
 import { Viewers } from "./viewers.ts";
+import { Webhooks } from "./webhooks.ts";
 
 /** How often sessions are looked at for time-outs and stalls. */
 const LIFE_CHECK_US: Micros = seconds(1);
@@ -48,6 +49,7 @@ export class Server implements ServerContext, ListenersOwner {
   readonly admission: Admission;
   readonly mjpegServer: MjpegServer;
   readonly eventReaders = new EventReaders();
+  readonly webhooks: Webhooks;
   readonly sessions = new Map<string, RtspSession>();
   readonly serverName: string;
   readonly settings: Settings;
@@ -84,6 +86,8 @@ export class Server implements ServerContext, ListenersOwner {
     this.runtime.setLogLevel(log.level);
     this.cameras = new Cameras(this.runtime, cameras);
     this.#noteCameraStates();
+    this.webhooks = new Webhooks(this.runtime, this.serverName);
+    this.webhooks.apply(this.config.webhooks);
     this.profiles = new StreamProfiles(this.runtime, this.cameras);
     this.viewers = new Viewers(limits.clients);
     this.mjpegServer = new MjpegServer(this.viewers);
@@ -393,6 +397,7 @@ export class Server implements ServerContext, ListenersOwner {
     for (const session of [...this.sessions.values()]) session.endByServer("the server stops");
     for (const connection of [...this.#connections]) connection.close(true, "the server stops");
     for (const encoder of this.profiles.encoders()) encoder.shutDown("the server stops");
+    this.webhooks.close();
     this.#exit(code, message);
   }
 

@@ -22,6 +22,7 @@ import {
   Code,
   type ConfigReadResult,
   type ConfigResult,
+  type ConnectSpec,
   DATAGRAMS_WAITING_MAX,
   type EncoderSpec,
   EVENTS_MAX_BYTES,
@@ -218,6 +219,10 @@ export class FakeHost implements Host {
   readonly configResults: ConfigResult[] = [];
   /** The text taken before, to which the next refusal goes back. */
   storedBefore: ConfigReadResult | undefined;
+  /** Connections that the core has made, with the far end. */
+  readonly dialled: { readonly spec: ConnectSpec; readonly peer: FakePeer }[] = [];
+  /** What becomes of further ones: taken, refused with a reason, or nothing at all. */
+  outside: "accept" | "silent" | CloseReason = "accept";
   /** False: configWrite answers UNSUPPORTED. */
   canStore = true;
   /**
@@ -276,18 +281,7 @@ export class FakeHost implements Host {
     const local = { address, port: bound };
     const handle = this.#handle();
     const client = new FakePeer(this, handle, local, remote);
-    this.#connections.set(handle, {
-      handle,
-      listener,
-      peer: client,
-      control: [],
-      controlBytes: 0,
-      wantsWritable: false,
-      paused: false,
-      closing: false,
-      outlet: undefined,
-      held: [],
-    });
+    this.#connections.set(handle, freshConnection(handle, listener, client));
     this.push({ type: "accepted", handle, listener, local, peer: remote });
     return client;
   }
@@ -512,7 +506,19 @@ export class FakeHost implements Host {
   }
 
   tcpConnect(spec: string): number {
-    return this.#call("tcpConnect", [spec], () => Code.UNSUPPORTED);
+    return this.#call("tcpConnect", [spec], () => {
+      const parsed = JSON.parse(spec) as ConnectSpec;
+      if (parsed.tls !== undefined) return Code.UNSUPPORTED;
+      const handle = this.#handle();
+      const local = { address: "192.0.2.10", port: this.#port++ };
+      const remote = { address: parsed.host, port: parsed.port };
+      const peer = new FakePeer(this, handle, local, remote);
+      this.dialled.push({ spec: parsed, peer });
+      this.#connections.set(handle, freshConnection(handle, 0, peer));
+      if (this.outside === "accept") this.push({ type: "connected", handle, local, peer: remote });
+      else if (this.outside !== "silent") this.dropConnection(handle, this.outside);
+      return handle;
+    });
   }
 
   tcpWrite(connection: number, bytes: Int8Array): number {
@@ -1260,6 +1266,21 @@ export class FakeHost implements Host {
     outlet.queue.length = 0;
     this.#closeOutlet(outlet);
   }
+}
+
+function freshConnection(handle: number, listener: number, peer: FakePeer): Connection {
+  return {
+    handle,
+    listener,
+    peer,
+    control: [],
+    controlBytes: 0,
+    wantsWritable: false,
+    paused: false,
+    closing: false,
+    outlet: undefined,
+    held: [],
+  };
 }
 
 const EMPTY = new Uint8Array(0);
