@@ -2,12 +2,14 @@
 /**
  * Builds both bundles with esbuild: `node build-scripts/build.mjs`.
  *
+ *     page/main.tsx          → inside dist/core.js   the page at `/`: one document with its script and its style
  *     core-ts/main.ts        → dist/core.js          for QuickJS and Node: a script that defines `porthole`
  *     bindings/node/main.ts  → dist/node/main.mjs    the command line
  */
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildPage } from "./lib/page.mjs";
 import { root } from "./lib/setup.mjs";
 
 /** Builds everything. Throws when a bundle fails; esbuild has told why. */
@@ -16,6 +18,7 @@ export async function build() {
   const esbuild = await import("esbuild");
   const shared = { absWorkingDir: root, bundle: true, sourcemap: true, logLevel: "warning", charset: "utf8" };
   const version = JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8")).version;
+  const page = await buildPage();
   await Promise.all([
     esbuild.build({
       ...shared,
@@ -28,6 +31,7 @@ export async function build() {
       mainFields: ["module", "main"],
       minifySyntax: true,
       legalComments: "none",
+      define: { PORTHOLE_PAGE: JSON.stringify(page) },
     }),
     esbuild.build({
       ...shared,

@@ -14,7 +14,15 @@ export const root = path.dirname(path.dirname(path.dirname(fileURLToPath(import.
 const INSTALLED = "node_modules/.package-lock.json";
 const BUNDLES = ["dist/core.js", "dist/node/main.mjs"];
 /** What the bundles are made of. */
-const SOURCES = ["core-ts", "bindings/contract", "bindings/node", "build-scripts/build.mjs", INSTALLED];
+const SOURCES = [
+  "core-ts",
+  "page",
+  "bindings/contract",
+  "bindings/node",
+  "build-scripts/build.mjs",
+  "build-scripts/lib/page.mjs",
+  INSTALLED,
+];
 
 /**
  * Installs the npm packages when they are missing or older than package-lock.json. Throws when npm fails. A `node_modules`

@@ -1,73 +1,41 @@
 /**
- * The page at `/`: what each camera sees, its state, and the addresses to copy. Row 3.
+ * The page at `/`, which is made in the folder `page` and built into the bundle. Row 3.
  *
- * Static but for its content: no script, no request to anywhere else.
+ * One document with its script and its style in it, so that it needs one request and no further paths. What it shows it asks
+ * the interface for programs; only who has logged in stands in it, because the browser does not know.
  */
-import { describeState } from "./cameras.ts";
-import type { ServerContext } from "./context.ts";
+import type { Role } from "../auth/users.ts";
+import { utf8Bytes } from "../bytes/text.ts";
 
-/** Content-Security-Policy of the page: its own pictures and its one style sheet. */
-export const PAGE_POLICY =
-  "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'";
+/** The document, cut where the login goes, and the policy that names its script and its style by their hashes. */
+export type PageParts = { readonly head: string; readonly tail: string; readonly policy: string };
 
-const STYLE = `
-:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
-body { max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
-main { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 1.5rem; }
-section { border: 1px solid #8886; border-radius: .5rem; padding: 1rem; }
-h1, h2 { margin: 0 0 .5rem; }
-img { width: 100%; aspect-ratio: 16 / 9; object-fit: contain; background: #000; border-radius: .25rem; }
-code { overflow-wrap: anywhere; user-select: all; }
-.state { font-size: .9rem; } .ok { color: #2a7f3b; } .bad { color: #b3261e; }
-@media (prefers-color-scheme: dark) { .ok { color: #7bd88f; } .bad { color: #ff8a80; } }
-ul { padding-left: 1.2rem; margin: .5rem 0 0; }
-`;
+/** Put in by build-scripts/build.mjs. Whatever else bundles or runs this file has none. */
+declare const PORTHOLE_PAGE: PageParts;
 
-/** @param host what the browser called us, port included: the name in its address bar works for other programs too. */
-export function renderPage(context: ServerContext, host: string): string {
-  const sections = context.cameras
-    .names()
-    .map((name) => renderCamera(context, name, host))
-    .join("\n");
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Porthole</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<h1>Porthole</h1>
-<main>
-${sections}
-</main>
-<p><a href="/api/status">Status as JSON</a></p>
-</body>
-</html>
-`;
-}
+const EMPTY_PAGE: PageParts = {
+  head: '<!doctype html>\n<html lang="en">\n<title>Porthole</title>\n<body data-login="',
+  tail: '">\n<p>The page is not part of this build. <a href="/api/status">Status as JSON</a></p>\n',
+  policy: "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+};
 
-function renderCamera(context: ServerContext, name: string, host: string): string {
-  const state = context.cameras.stateOf(name);
-  const profiles = context.profiles.all().filter((profile) => profile.settings.camera === name);
-  const picture = profiles.find((profile) => profile.mjpeg !== undefined);
-  const hostName = host.replace(/:\d*$/, "");
-  const links = profiles
-    .filter((profile) => profile.settings.rtsp && context.config.rtsp.enabled)
-    .map((profile) => `rtsp://${hostName}:${context.rtspPort}${profile.path}`);
-  if (picture !== undefined) links.push(`http://${host}/${name}/`, `http://${host}/${name}/snapshot.jpg`);
-  const fix = state.fix === undefined ? "" : ` <code>${escapeHtml(state.fix)}</code>`;
-  const image =
-    picture === undefined || state.state !== "ok"
-      ? ""
-      : `<img src="/${encodeURIComponent(name)}/" alt="What the ${escapeHtml(name)} camera sees now">`;
-  return `<section>
-<h2>${escapeHtml(name)}</h2>
-${image}
-<p class="state ${state.state === "ok" ? "ok" : "bad"}">${escapeHtml(describeState(state))}${fix}</p>
-<ul>${links.map((link) => `<li><code>${escapeHtml(link)}</code></li>`).join("")}</ul>
-</section>`;
+const PAGE: PageParts = typeof PORTHOLE_PAGE === "undefined" ? EMPTY_PAGE : PORTHOLE_PAGE;
+
+/** Content-Security-Policy of the page. */
+export const PAGE_POLICY: string = PAGE.policy;
+
+/** Bytes of {@link PageParts.tail}: many, always the same, and dear to make in a small engine. */
+let tailBytes: Int8Array | undefined;
+
+/** @param login who asks; `name` is undefined where logins are switched off. */
+export function renderPage(login: { readonly name: string | undefined; readonly role: Role | undefined }): Int8Array {
+  tailBytes ??= utf8Bytes(PAGE.tail);
+  const shown = { user: login.name ?? null, role: login.role ?? "admin" };
+  const head = utf8Bytes(PAGE.head + escapeHtml(JSON.stringify(shown)));
+  const bytes = new Int8Array(head.length + tailBytes.length);
+  bytes.set(head);
+  bytes.set(tailBytes, head.length);
+  return bytes;
 }
 
 function escapeHtml(text: string): string {

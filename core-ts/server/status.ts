@@ -21,6 +21,7 @@ export function renderStatus(context: ServerContext, startedUs: Micros): string 
       connectionsRefused: admission.refused,
       eventStreams: context.eventReaders.count,
       mjpegServer: context.mjpegServer.running ? "running" : "stopped",
+      rtspPort: context.config.rtsp.enabled ? context.rtspPort : null,
     },
     cameras: cameras.names().map((name) => {
       const info = cameras.infoOf(name);
@@ -57,6 +58,7 @@ export function renderStatus(context: ServerContext, startedUs: Micros): string 
       camera: profile.encoder.spec.camera,
       configuredCamera: profile.settings.camera,
       codec: profile.settings.codec,
+      rtsp: profile.settings.rtsp,
       encoder: profile.encoder.label,
       state: profile.encoder.state,
       reason: profile.encoder.reason === "" ? null : profile.encoder.reason,

@@ -13,7 +13,7 @@ export const pageRoutes: readonly Route[] = [
     changes: false,
     summary: "A page with the cameras, for people",
     answers: { 200: { description: "The page", contentType: "text/html" } },
-    answer: ({ exchange, context }) =>
+    answer: ({ exchange }) =>
       exchange.reply(
         200,
         [
@@ -22,7 +22,7 @@ export const pageRoutes: readonly Route[] = [
           ["Referrer-Policy", "no-referrer"],
           ["Cache-Control", "no-store"],
         ],
-        renderPage(context, exchange.request.host ?? ""),
+        renderPage({ name: exchange.user, role: exchange.role }),
       ),
   }),
 ];

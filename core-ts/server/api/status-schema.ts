@@ -21,6 +21,7 @@ const SERVER = object({
   connectionsRefused: COUNT,
   eventStreams: COUNT,
   mjpegServer: oneOf(["running", "stopped"]),
+  rtspPort: nullable(integer({ minimum: 0, description: "Where RTSP is served; null where it is not." })),
 });
 
 const CAMERA = object(
@@ -60,6 +61,7 @@ const PROFILE = object({
   camera: text({ description: "The camera that it shows now." }),
   configuredCamera: text(),
   codec: oneOf(["h264", "mjpeg"]),
+  rtsp: flag({ description: "Whether it is served over RTSP too." }),
   encoder: text({ description: "Label of its encoder." }),
   state: oneOf(ENCODER_STATES),
   reason: nullable(text()),
