@@ -18,6 +18,7 @@ export default defineConfig({
             "bindings/**/*.test.ts",
             "build-scripts/**/*.test.ts",
             "test/fakes/**/*.test.ts",
+            "page/**/*.test.ts",
           ],
         },
       },
@@ -44,6 +45,15 @@ export default defineConfig({
           // They count lost packets and wait for real programs: one file at a time, on an otherwise idle machine.
           fileParallelism: false,
           testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: "page",
+          include: ["test/page/**/*.test.ts"],
+          fileParallelism: false,
+          testTimeout: 60_000,
           hookTimeout: 60_000,
         },
       },
