@@ -18,6 +18,7 @@ const ROWS: Readonly<Record<string, number>> = {
   rtcp: 1,
   rtsp: 1,
   http: 1,
+  dns: 1,
   config: 1,
   stream: 2,
   bitrate: 2,
