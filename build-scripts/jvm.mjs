@@ -135,7 +135,7 @@ export function readReports(folders) {
 }
 
 /** The newest change in those files and folders. */
-function newestMs(names) {
+export function newestMs(names) {
   let newest = 0;
   for (const name of names) {
     const stat = fs.statSync(path.join(root, name), { throwIfNoEntry: false });

@@ -228,6 +228,7 @@ class PortholeService : Service() {
 
     /** The core's thread. */
     private fun onServerEvent(event: PortholeEvent) {
+        parts.onServerEvent(event)
         when (event) {
             is PortholeEvent.Ready -> parts.log.log(LogLevel.INFO, "serving on ports ${event.rtspPort} and ${event.httpPort}")
             is PortholeEvent.Credentials -> {

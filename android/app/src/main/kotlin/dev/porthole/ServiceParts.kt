@@ -5,7 +5,9 @@ import android.app.Service
 import android.content.Context
 import android.os.Build
 import dev.porthole.cameras.CameraGate
+import dev.porthole.capture.AndroidCameras
 import dev.porthole.config.FolderObserver
+import dev.porthole.host.PortholeEvent
 import dev.porthole.host.cameras.VideoSource
 import dev.porthole.host.engine.ScriptBundle
 import dev.porthole.host.loop.HostClock
@@ -58,7 +60,10 @@ open class ServiceParts(
     }
 
     /** The cameras of one run of the server, which closes them. */
-    open fun cameras(gate: CameraGate): List<VideoSource> = emptyList()
+    open fun cameras(gate: CameraGate): List<VideoSource> = listOf(AndroidCameras(context, clock, gate, log))
+
+    /** Told what the server tells; the core's thread. */
+    open fun onServerEvent(event: PortholeEvent): Unit = Unit
 
     /** @throws IOException when the app was built without. */
     open fun bundle(): ScriptBundle = ScriptBundle(context.assets.open("core.js").use { it.readBytes().decodeToString() })

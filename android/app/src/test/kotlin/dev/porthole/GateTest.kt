@@ -179,7 +179,7 @@ class GateTest {
     @Test
     fun `when another app has taken a camera, RTSP answers 503 with that, and when it comes back pictures flow`() {
         val camera = TakenCamera()
-        val tests = parts.sources
+        val tests = parts.sources!!
         parts.sources = { clock -> listOf(camera) + tests(clock) }
         boot()
         assertEquals("evicted", world.camera("back")["state"])

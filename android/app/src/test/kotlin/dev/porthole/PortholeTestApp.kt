@@ -5,6 +5,7 @@ import android.app.Service
 import dev.porthole.cameras.CameraGate
 import dev.porthole.desktop.CameraSpecs
 import dev.porthole.desktop.ClipTimers
+import dev.porthole.host.PortholeEvent
 import dev.porthole.host.cameras.VideoSource
 import dev.porthole.host.loop.HostClock
 import dev.porthole.host.loop.HostLog
@@ -39,22 +40,26 @@ class TestParts(
 
     val lines = CopyOnWriteArrayList<String>()
 
+    /** Takes the log too. */
+    @Volatile var onLine: (LogLevel, String) -> Unit = { _, _ -> }
+
     @Volatile override var overrides: String = """{"address":"127.0.0.1","rtsp":{"port":0},"http":{"port":0},"auth":{"enabled":false}}"""
 
     /** The gate that the service gave the cameras of the present run. */
     @Volatile var gate: CameraGate? = null
 
-    @Volatile var sources: (HostClock) -> List<VideoSource> = { clock ->
-        val specs = CameraSpecs(clock, File(System.getProperty("porthole.root"), "bindings/node/clips"), timers)
-        listOf("back", "front").map { specs.create(it, "test:$it") }
-    }
+    /** Instead of the phone's own cameras; null: those. */
+    @Volatile var sources: ((HostClock) -> List<VideoSource>)? = { testCameras(mapOf("back" to "test:back", "front" to "test:front")) }
+
+    /** Listens to the server. */
+    @Volatile var onEvent: (PortholeEvent) -> Unit = {}
 
     override val clock: HostClock = SystemClock()
 
     override val log: HostLog =
         HostLog { level, line ->
             lines += line
-            if (level >= LogLevel.WARN && System.getProperty("porthole.verbose") != null) System.err.println("$level $line")
+            onLine(level, line)
         }
 
     /** Robolectric's observers hold a handle of the system for ever, of which there are few; so one test has one. */
@@ -85,7 +90,15 @@ class TestParts(
 
     override fun cameras(gate: CameraGate): List<VideoSource> {
         this.gate = gate
-        return sources(clock).map(::Counted)
+        return (sources?.invoke(clock) ?: super.cameras(gate)).map(::Counted)
+    }
+
+    override fun onServerEvent(event: PortholeEvent): Unit = onEvent(event)
+
+    /** Cameras as the command line names them. */
+    fun testCameras(cameras: Map<String, String>): List<VideoSource> {
+        val specs = CameraSpecs(clock, File(System.getProperty("porthole.root"), "bindings/node/clips"), timers)
+        return cameras.map { (name, spec) -> specs.create(name, spec) }
     }
 
     private inner class Counted(

@@ -23,6 +23,8 @@ class ServiceWorld : AutoCloseable {
     private var controller: ServiceController<PortholeService>? = null
     private var startId = 0
 
+    val version: String get() = app.packageManager.getPackageInfo(app.packageName, 0).versionName!!
+
     val service: PortholeService get() = controller!!.get()
     val isRunning: Boolean get() = controller != null
     val rtspPort: Int get() = serving().rtspPort

@@ -31,7 +31,7 @@ class StreamTest {
     fun close(): Unit = world.close()
 
     private fun boot() {
-        val tests = world.parts.sources
+        val tests = world.parts.sources!!
         world.parts.sources = { clock -> tests(clock).map(::Listened) }
         world.broadcast(Intent.ACTION_BOOT_COMPLETED)
     }
