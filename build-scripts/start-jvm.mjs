@@ -23,6 +23,7 @@ const options = (process.env.PORTHOLE_JAVA_OPTIONS ?? "").split(" ").filter((opt
 const places = [
   `-Dporthole.bundle=${path.join(root, "dist/core.js")}`,
   `-Dporthole.clips=${path.join(root, "bindings/node/clips")}`,
+  `-Dporthole.parent=${process.pid}`,
 ];
 const jvm = ["-Xmx256m", "-XX:+UseSerialGC", ...places, ...options];
 const args = [...jvm, "-jar", path.join(root, JAR), ...process.argv.slice(2)];

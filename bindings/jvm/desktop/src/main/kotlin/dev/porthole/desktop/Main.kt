@@ -86,6 +86,7 @@ private class Program(
                 onEvent(::onEvent)
             }
         handleSignals(porthole)
+        endWithParent(porthole)
         val code = porthole.await() ?: EXIT_BUG
         timers.close()
         exitProcess(code)
@@ -157,6 +158,13 @@ private class Program(
                 }
             }
         }
+    }
+
+    /** The start script passes signals on; should it be ended by force, this program is not left behind. */
+    private fun endWithParent(porthole: Porthole) {
+        val parent = System.getProperty("porthole.parent")?.toLongOrNull() ?: return
+        val handle = ProcessHandle.of(parent)
+        if (handle.isPresent) handle.get().onExit().thenRun { porthole.stop() } else porthole.stop()
     }
 
     /** One log record: a line whatever stands in it, without control codes to anybody's terminal. */
