@@ -57,6 +57,13 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       },
+      {
+        test: {
+          name: "soak",
+          include: ["test/soak/**/*.test.ts"],
+          hookTimeout: 300_000,
+        },
+      },
     ],
   },
 });
