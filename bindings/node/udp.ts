@@ -185,8 +185,10 @@ export class UdpSocket implements Disposable, Destination {
   }
 }
 
-/** An address of an interface, as multicast options want it. */
-function interfaceAddress(name: string, family: 4 | 6): string | undefined {
-  if (family === 6) return `::%${name}`;
-  return os.networkInterfaces()[name]?.find((at) => at.family === "IPv4")?.address;
+/** An address of an interface, as multicast options want it. @throws Error when there is none: another one won't do. */
+function interfaceAddress(name: string, family: 4 | 6): string {
+  const wanted = family === 6 ? "IPv6" : "IPv4";
+  const found = os.networkInterfaces()[name]?.find((at) => at.family === wanted);
+  if (found === undefined) throw new Error(`there is no interface "${name}" with an ${wanted} address`);
+  return family === 6 ? `::%${name}` : found.address;
 }

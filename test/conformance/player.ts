@@ -2,6 +2,7 @@
  * Plays conformance cases against a host: the core's, the peers' and the camera's part (bindings/contract/cases.md).
  */
 import * as fs from "node:fs";
+import { networkInterfaces } from "node:os";
 import * as path from "node:path";
 import type { HostEvent } from "../../bindings/contract/events.ts";
 import { EVENTS_MAX_BYTES, EVENTS_MAX_BYTES_PER_CONNECTION, type Host } from "../../bindings/contract/host.ts";
@@ -43,9 +44,15 @@ const PLAN_SPARE_BYTES = 37;
 /** Verbs after which nothing more comes of the handle that they are given first. */
 const CLOSING_VERBS = new Set(["listenerClose", "tcpClose", "udpClose", "encoderClose", "fileClose", "outletClose"]);
 
+/** The loopback interface's name, which each system has its own for. */
+function loopback(): string {
+  const all = Object.entries(networkInterfaces());
+  return all.find(([, addresses]) => addresses?.some(({ address }) => address === "127.0.0.1"))?.[0] ?? "lo";
+}
+
 export class Player {
   readonly #stage: Stage;
-  readonly #variables: Variables = new Map();
+  readonly #variables: Variables = new Map([["$loopback", loopback()]]);
   readonly #peers = new Map<string, TcpPeer | UdpPeer>();
   /** Events that no step has used, oldest first. */
   #events: HostEvent[] = [];

@@ -23,6 +23,7 @@ import java.io.File
 import java.io.IOException
 import java.net.InetAddress
 import java.net.InetSocketAddress
+import java.net.NetworkInterface
 import java.net.StandardSocketOptions
 import java.nio.ByteBuffer
 import java.nio.channels.DatagramChannel
@@ -184,7 +185,10 @@ private class CaseRunner(
             },
         )
     private val verbs = HostBindings(host, log)
-    private val variables = HashMap<String, Any?>()
+    private val variables =
+        hashMapOf<String, Any?>(
+            "\$loopback" to NetworkInterface.getByInetAddress(InetAddress.getByName("127.0.0.1")).name,
+        )
     private val unused = ArrayList<Map<*, *>>()
     private val ended = HashSet<Long>()
     private val peers = HashMap<String, Peer>()
