@@ -196,13 +196,45 @@ const http = keys(
         ),
         HOST_NAMES_MAX,
         "a list of host names",
-        "Names under which the server may be asked for, such as `camera.lan`, beside its addresses and `localhost`. Requests " +
-          "for any other name are refused: it might be another site's, made to point here (DNS rebinding).",
+        "Names under which the server may be asked for, such as `camera.lan`, beside its addresses, `localhost` and the name " +
+          "that `discovery` gives it. Requests for any other name are refused: it might be another site's, made to point here (DNS rebinding).",
+      ),
+      [],
+    ),
+    ipWebcam: v.optional(
+      flag(
+        "Whether the paths of the app IP Webcam are served too (`/video`, `/shot.jpg`, `/status.json`, `/settings/…`), so that " +
+          "what is made for it, such as Home Assistant's integration, works.",
+      ),
+      true,
+    ),
+  },
+  "HTTP: MJPEG, snapshots, metrics and the interface for programs.",
+);
+
+const discovery = keys(
+  {
+    enabled: v.optional(flag("Whether the network is told of the server at all."), true),
+    name: v.exactOptional(
+      text(
+        /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,38}[A-Za-z0-9])?$/,
+        "a name of 1 to 40 letters, digits and `-`, which is neither first nor last",
+        "Name of the device: `door` is found as `door.local`. Without one it is `porthole-` and four characters that stay the " +
+          "same. Where another device has the name already, a number is added.",
+      ),
+    ),
+    interfaces: v.optional(
+      listOf(
+        text(/^[^\u0000-\u0020\u007f]{1,64}$/, "the name of a network interface", "One interface."),
+        INTERFACES_MAX,
+        "a list of interface names",
+        "Network interfaces that are told, such as `wlan0`. Without any it is all that other machines are behind.",
       ),
       [],
     ),
   },
-  "HTTP: MJPEG, snapshots, metrics and the interface for programs.",
+  "Being found: Multicast DNS and DNS-SD (Bonjour, Avahi) tell the network of the device's name, of its page (`_http._tcp`) and " +
+    "of its streams (`_rtsp._tcp`).",
 );
 
 const auth = keys(
@@ -493,6 +525,7 @@ export const CONFIG_SCHEMA = keys(
     ),
     rtsp: v.optional(rtsp, {}),
     http: v.optional(http, {}),
+    discovery: v.optional(discovery, {}),
     auth: v.optional(auth, {}),
     users: v.optional(listOf(user, USERS_MAX, "a list of users", "Who may log in."), []),
     limits: v.optional(limits, {}),

@@ -127,13 +127,14 @@ export class Responder {
   /** Says which names there are from now on. New ones are probed for, changed ones announced, gone ones said goodbye to. */
   setNames(names: readonly OwnName[], nowUs: Micros): void {
     const before = this.#toldRecords();
+    // One delay for all of them, so that they go in the same packets.
+    const dueUs = nowUs + this.#probeDelay(nowUs);
     const wanted = new Map(names.map((own) => [nameKey(own.name), own]));
     for (const key of this.#claims.keys()) if (!wanted.has(key)) this.#claims.delete(key);
     for (const [key, given] of wanted) {
       const own = { ...given, unique: given.unique.map((record) => ({ ...record, cacheFlush: true })) };
       const claim = this.#claims.get(key);
       if (claim === undefined) {
-        const dueUs = nowUs + this.#probeDelay(nowUs);
         this.#claims.set(key, { key, own, phase: "probing", sent: 0, told: false, dueUs });
       } else if (!isSame(claim.own, own)) {
         claim.own = own;

@@ -40,6 +40,8 @@ export interface ServerContext {
   readonly httpLogin: Authenticator | undefined;
   /** Value of `Server:` headers. */
   readonly serverName: string;
+  /** Names that discovery has given this device: `porthole-1a2b.local`. */
+  readonly ownNames: readonly string[];
   /** The port in use, which differs from the configured one when that is 0. */
   readonly rtspPort: number;
   /** Puts the configuration that the settings have taken to work. */

@@ -17,7 +17,8 @@ const router = new Router(ROUTES);
 /** Answers one request. @throws ProtocolFault as the answer. */
 export function answerHttp(exchange: HttpExchange): void {
   const { request, connection } = exchange;
-  requireKnownHost(request, connection.context.config.http.hostNames);
+  const { config, ownNames } = connection.context;
+  requireKnownHost(request, [...config.http.hostNames, ...ownNames]);
   // Without CORS headers a browser takes this as a no; nothing here is meant for pages of other sites.
   if (request.method === "OPTIONS") return exchange.reply(204, [["Allow", router.allowed(request.path)]]);
   withLogin(exchange, () => exchange.attempt(() => router.answer(exchange)));

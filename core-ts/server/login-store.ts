@@ -33,13 +33,28 @@ export type StoredToken = {
 
 export type StoredLogins = { readonly users: readonly StoredUser[]; readonly tokens: readonly StoredToken[] };
 
+type Stored = StoredLogins & {
+  /** Four hexadecimal digits, made up once: part of the device's name. */
+  readonly deviceId?: string;
+};
+
 export class LoginStore {
   readonly #runtime: Runtime;
-  #kept: StoredLogins;
+  #kept: Stored;
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime;
     this.#kept = read(runtime);
+  }
+
+  /** The same at every start, where the host can keep it. */
+  deviceId(): string {
+    const { deviceId = this.#runtime.randomHex(2) } = this.#kept;
+    if (this.#kept.deviceId === undefined) {
+      this.#kept = { ...this.#kept, deviceId };
+      this.#write(this.#kept);
+    }
+    return deviceId;
   }
 
   get users(): readonly StoredUser[] {
@@ -76,13 +91,13 @@ export class LoginStore {
     this.#kept = { ...this.#kept, ...change };
   }
 
-  #write(logins: StoredLogins): number {
+  #write(logins: Stored): number {
     return this.#runtime.host.configWrite("state", JSON.stringify({ version: VERSION, ...logins }));
   }
 }
 
 /** What is stored is our own writing; anything else in its place is as good as nothing. */
-function read(runtime: Runtime): StoredLogins {
+function read(runtime: Runtime): Stored {
   const nothing: StoredLogins = { users: [], tokens: [] };
   const result = JSON.parse(runtime.host.configRead("state")) as ConfigReadResult;
   if (result.state === "absent") return nothing;
@@ -92,18 +107,20 @@ function read(runtime: Runtime): StoredLogins {
   return nothing;
 }
 
-function parse(text: string): StoredLogins | undefined {
+function parse(text: string): Stored | undefined {
   let stored: unknown;
   try {
     stored = JSON.parse(text);
   } catch {
     return undefined;
   }
-  const { version, realm, users, tokens = [] } = (stored ?? {}) as Record<string, unknown>;
+  const { version, realm, users, tokens = [], deviceId } = (stored ?? {}) as Record<string, unknown>;
   if (!Array.isArray(users) || !users.every(isUser)) return undefined;
   if (version === VERSION) {
     const sound = users.every(isStoredUser) && Array.isArray(tokens) && tokens.every(isStoredToken);
-    return sound ? { users: users as StoredUser[], tokens } : undefined;
+    if (!sound) return undefined;
+    const isId = typeof deviceId === "string" && /^[0-9a-f]{4}$/.test(deviceId);
+    return { users: users as StoredUser[], tokens, ...(isId ? { deviceId } : {}) };
   }
   // The first stores had nothing but the generated login, and no version.
   if (version !== undefined || typeof realm !== "string") return undefined;

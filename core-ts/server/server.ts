@@ -19,6 +19,7 @@ import { Admission } from "./admission.ts";
 import { EventReaders } from "./api/event-readers.ts";
 import { Cameras, describeState } from "./cameras.ts";
 import type { ServerContext } from "./context.ts";
+import { Discovery } from "./discovery.ts";
 import { HttpConnection } from "./http-connection.ts";
 import { answerHttp } from "./http-requests.ts";
 import { type ListenerKind, Listeners, type ListenersOwner } from "./listeners.ts";
@@ -58,6 +59,7 @@ export class Server implements ServerContext, ListenersOwner {
   readonly loginThrottle = new LoginThrottle();
   readonly #launch: LaunchSpec;
   readonly #listeners: Listeners;
+  readonly #discovery: Discovery;
   readonly #connections = new Set<RtspConnection | HttpConnection>();
   /** As the authenticators have it. */
   #auth: Config["auth"];
@@ -101,6 +103,7 @@ export class Server implements ServerContext, ListenersOwner {
     this.#auth = auth;
     this.#makeAuthenticators();
     this.profiles.apply(this.config);
+    this.#discovery = new Discovery(this.runtime, () => store.deviceId());
     this.#listeners = new Listeners(this.runtime, this);
     this.#listeners.apply(this.config);
     this.#tellAccepted();
@@ -123,6 +126,10 @@ export class Server implements ServerContext, ListenersOwner {
 
   get rtspPort(): number {
     return this.#listeners.portOf("rtsp");
+  }
+
+  get ownNames(): readonly string[] {
+    return this.#discovery.hostNames;
   }
 
   /** One turn of the loop. @returns when the next is due, or -1 after the end. */
@@ -195,6 +202,7 @@ export class Server implements ServerContext, ListenersOwner {
       authentication: auth.enabled,
       paths: { rtsp: this.#rtspPaths(), http: this.#httpPaths() },
     };
+    this.#applyDiscovery();
     if (this.#readyTold) return;
     this.#readyTold = true;
     if (generated !== undefined) this.runtime.host.credentials(JSON.stringify(generated));
@@ -212,7 +220,8 @@ export class Server implements ServerContext, ListenersOwner {
       case "config":
         return this.#guard(event.type, () => this.#reload());
       case "network":
-        return this.runtime.log("info", "the network's addresses have changed");
+        this.runtime.log("info", "the network's addresses have changed");
+        return this.#guard(event.type, () => this.#discovery.onNetwork());
       case "stop":
         return this.#guard(event.type, () => this.#end(0, ""));
       default: {
@@ -290,6 +299,7 @@ export class Server implements ServerContext, ListenersOwner {
     this.#applyLogins();
     this.#endViewersOf(this.profiles.apply(config));
     this.#listeners.apply(config);
+    this.#applyDiscovery();
     this.#tellAccepted();
     this.runtime.log("info", "the changed configuration is in force");
     this.runtime.events.emit("config.changed", { by });
@@ -370,6 +380,15 @@ export class Server implements ServerContext, ListenersOwner {
     for (const session of [...this.sessions.values()]) session.checkLife();
   }
 
+  #applyDiscovery(): void {
+    const streams = this.profiles
+      .all()
+      .filter(({ settings }) => settings.rtsp)
+      .map(({ path, settings }) => ({ path, camera: settings.camera, codec: settings.codec }));
+    const [rtspPort, httpPort] = [this.#listeners.portOf("rtsp"), this.#listeners.portOf("http")];
+    this.#discovery.apply(this.config, { rtspPort, httpPort, streams });
+  }
+
   #rtspPaths(): string[] {
     return this.profiles
       .all()
@@ -393,6 +412,7 @@ export class Server implements ServerContext, ListenersOwner {
   /** Says goodbye to everybody. */
   #end(code: number, message: string): void {
     this.runtime.log("info", message === "" ? "stopping" : `stopping: ${message}`);
+    this.#discovery.close();
     this.#listeners.close();
     for (const session of [...this.sessions.values()]) session.endByServer("the server stops");
     for (const connection of [...this.#connections]) connection.close(true, "the server stops");

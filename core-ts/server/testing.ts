@@ -15,7 +15,8 @@ export function startServer(config: Record<string, unknown> = {}, host: FakeHost
   const server = new Server(host, {
     version: "test",
     host: "fake",
-    overrides: { auth: { enabled: false }, ...config },
+    // Multicast is for the tests of discovery.
+    overrides: { auth: { enabled: false }, discovery: { enabled: false }, ...config },
   });
   const core: Core = { contractVersion: 1, start: () => undefined, turn: (nowUs) => server.turn(nowUs) };
   host.settle(core);

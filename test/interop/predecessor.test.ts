@@ -120,7 +120,7 @@ test("6. another camera and another codec start while one is being watched", () 
   }));
 
 test("7. HTTP listens on the address that is asked for, not on 127.0.0.1 alone", async () => {
-  const open = await Server.start({ address: "0.0.0.0" });
+  const open = await Server.start({ address: "0.0.0.0", config: { discovery: { enabled: false } } });
   const basic = `Basic ${Buffer.from(`${VIEWER.name}:${VIEWER.password}`).toString("base64")}`;
   // Another address of this machine that a server bound to 127.0.0.1 would not be reached by.
   const response = await fetch(`http://127.0.0.2:${open.ready.httpPort}/api/status`, {
