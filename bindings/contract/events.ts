@@ -66,7 +66,16 @@ export type HostEvent =
       readonly parameterSets: readonly string[];
     }
   | FrameEvent
-  | { readonly type: "captured"; readonly handle: number; readonly blob: number; readonly length: number }
+  | {
+      readonly type: "captured";
+      readonly handle: number;
+      readonly blob: number;
+      readonly length: number;
+      /** Capture time on the host's clock, and the real size in pixels; absent where the host does not know. */
+      readonly timeUs?: number;
+      readonly width?: number;
+      readonly height?: number;
+    }
   | { readonly type: "captureFailed"; readonly handle: number; readonly reason: string }
   // Media out
   | SkippedEvent

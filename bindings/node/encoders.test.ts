@@ -79,7 +79,7 @@ describe("a still picture", () => {
     const request = host.capture("back", CAPTURE);
     camera.feedJpeg(JPEG);
     const [event] = take();
-    expect(event).toMatchObject({ type: "captured", handle: request, length: JPEG.length });
+    expect(event).toMatchObject({ type: "captured", handle: request, length: JPEG.length, timeUs: expect.any(Number) });
     expect(camera.encoders.size).toBe(0);
     expect(host.blobRelease((event as { blob: number }).blob)).toBe(Code.OK);
   });

@@ -201,12 +201,15 @@ export class Capture implements Disposable {
 
   #fromEncoder(name: string, camera: CameraSource, spec: CaptureSpec): void {
     const timer = setTimeout(() => this.#failed("no picture in time"), CAPTURE_MS);
+    let size = {};
     const sink: EncoderSink = {
       state: (state, reason) => {
         if (state === "failed" || state === "ended") this.#failed(reason ?? state);
       },
-      format: () => {},
-      frame: (frame) => this.#captured(frame.data),
+      format: ({ width, height }) => {
+        size = { width, height };
+      },
+      frame: (frame) => this.#captured(frame.data, { timeUs: frame.timeUs, ...size }),
     };
     const running = camera.open({ camera: name, codec: "jpeg", fps: 1, mirror: false, ...spec }, sink, nowUs);
     this.#stop = () => {
@@ -217,7 +220,8 @@ export class Capture implements Disposable {
     if (this.#done) this.dispose();
   }
 
-  #captured(image: Buffer): void {
+  /** @param facts what is known of it, as the event has it. */
+  #captured(image: Buffer, facts: { timeUs?: number; width?: number; height?: number } = {}): void {
     if (this.#done) return;
     const { handle } = this;
     const blob = this.#blobs.keep(image);
@@ -225,7 +229,7 @@ export class Capture implements Disposable {
     if (blob < 0) {
       this.#parts.events.push(handle, { type: "captureFailed", handle, reason: "no room for another picture" });
     } else {
-      this.#parts.events.push(handle, { type: "captured", handle, blob, length: image.length });
+      this.#parts.events.push(handle, { type: "captured", handle, blob, length: image.length, ...facts });
     }
   }
 

@@ -7,8 +7,11 @@ import type { Config } from "../config/config.ts";
 import type { Admission } from "./admission.ts";
 import type { EventReaders } from "./api/event-readers.ts";
 import type { Cameras } from "./cameras.ts";
+import type { Captures } from "./captures.ts";
+import type { KeptPictures } from "./kept-pictures.ts";
 import type { Logins } from "./logins.ts";
 import type { MjpegServer } from "./mjpeg-server.ts";
+import type { PeriodicSnapshots } from "./periodic-snapshots.ts";
 import type { StreamProfiles } from "./profiles.ts";
 import type { RtspSession } from "./rtsp-session.ts";
 import type { Runtime } from "./runtime.ts";
@@ -26,6 +29,9 @@ export interface ServerContext {
   readonly mjpegServer: MjpegServer;
   readonly eventReaders: EventReaders;
   readonly webhooks: Webhooks;
+  readonly captures: Captures;
+  readonly keptPictures: KeptPictures;
+  readonly periodicSnapshots: PeriodicSnapshots;
   /** Live sessions by id. */
   readonly sessions: Map<string, RtspSession>;
   /** The configuration in force; replaced as a whole by a reload. */

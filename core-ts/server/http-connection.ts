@@ -14,7 +14,7 @@ import { MICROS_PER_SECOND, type Micros, seconds } from "../time/units.ts";
 import { ApiFault, faultBody } from "./api/api-fault.ts";
 import type { ServerContext } from "./context.ts";
 import type { Way } from "./metrics.ts";
-import type { Picture } from "./mjpeg-feed.ts";
+import type { Picture } from "./picture.ts";
 import type { StreamProfile } from "./profiles.ts";
 import type { HandleOwner } from "./runtime.ts";
 import { StallWatch } from "./stall-watch.ts";
@@ -85,10 +85,10 @@ export class HttpExchange {
     this.reply(status, [["Content-Type", "application/json"], ["Cache-Control", "no-store"], ...headers], json);
   }
 
-  /** Answers with a picture, and releases its blob. */
-  replyPicture(picture: Picture): void {
+  /** Answers with a picture, and releases it. */
+  replyPicture(picture: Picture, more: HttpHeaders = []): void {
     if (!this.#take()) {
-      this.connection.context.runtime.host.blobRelease(picture.blob);
+      picture.release();
       return;
     }
     const { keepAlive } = this.request;
@@ -99,9 +99,10 @@ export class HttpExchange {
       ["X-Timestamp-Us", String(picture.timeUs)],
       ["X-Width", String(picture.width)],
       ["X-Height", String(picture.height)],
+      ...more,
     ];
     this.connection.send(formatHead({ status: 200, headers: this.#all(headers), keepAlive }));
-    this.connection.sendBlob(picture.blob, this.isHead ? 0 : picture.length, () =>
+    this.connection.sendPicture(picture, this.isHead ? 0 : picture.length, () =>
       this.connection.finishExchange(this, keepAlive, 200),
     );
   }
@@ -167,7 +168,7 @@ export class HttpExchange {
 /** What is on its way out as the control lane has room: bytes at once, a picture piece by piece. */
 type Outgoing =
   | { readonly bytes: Int8Array; readonly done: () => void }
-  | { readonly blob: number; readonly length: number; offset: number; readonly done: () => void };
+  | { readonly picture: Picture; readonly length: number; offset: number; readonly done: () => void };
 
 export class HttpConnection implements HandleOwner {
   readonly handle: number;
@@ -274,13 +275,13 @@ export class HttpConnection implements HandleOwner {
     this.#flush();
   }
 
-  /** Sends a blob as {@link send} does, and releases it whatever happens. */
-  sendBlob(blob: number, length: number, done: () => void): void {
+  /** Sends the first `length` bytes of a picture as {@link send} does, and releases it whatever happens. */
+  sendPicture(picture: Picture, length: number, done: () => void): void {
     if (this.#closed) {
-      this.context.runtime.host.blobRelease(blob);
+      picture.release();
       return;
     }
-    this.#outgoing.push({ blob, length, offset: 0, done });
+    this.#outgoing.push({ picture, length, offset: 0, done });
     this.#flush();
   }
 
@@ -354,7 +355,7 @@ export class HttpConnection implements HandleOwner {
     this.#stream = undefined;
     this.#endless?.onEnded();
     this.#endless = undefined;
-    for (const item of this.#outgoing) if ("blob" in item) this.context.runtime.host.blobRelease(item.blob);
+    for (const item of this.#outgoing) if ("picture" in item) item.picture.release();
     this.#outgoing.length = 0;
     this.#current?.abandon();
     this.#current = undefined;
@@ -414,19 +415,19 @@ export class HttpConnection implements HandleOwner {
   #flush(): void {
     const { host } = this.context.runtime;
     for (let item = this.#outgoing[0]; item !== undefined && !this.#closed; item = this.#outgoing[0]) {
-      const result = "blob" in item ? this.#sendPieces(item) : host.tcpWrite(this.handle, item.bytes);
+      const result = "picture" in item ? this.#sendPieces(item) : host.tcpWrite(this.handle, item.bytes);
       if (result === Code.FULL) return;
       if (result < 0) return this.close(false, "the answer could not be sent");
       this.#outgoing.shift();
-      if ("blob" in item) host.blobRelease(item.blob);
+      if ("picture" in item) item.picture.release();
       item.done();
     }
   }
 
-  #sendPieces(item: Extract<Outgoing, { blob: number }>): number {
+  #sendPieces(item: Extract<Outgoing, { picture: Picture }>): number {
     while (item.offset < item.length) {
       const length = Math.min(BLOB_PIECE_BYTES, item.length - item.offset);
-      const result = this.context.runtime.host.tcpWriteBlob(this.handle, item.blob, item.offset, length);
+      const result = this.context.runtime.host.tcpWriteBlob(this.handle, item.picture.blob, item.offset, length);
       if (result < 0) return result;
       item.offset += length;
     }

@@ -309,7 +309,7 @@ describe("a snapshot", () => {
     }
     clients[2]!.peer.drop();
     picture(world, jpegOf(1_000_000, 3));
-    expect(world.host.blobCount).toBe(2);
+    expect(world.host.blobCount).toBe(1);
     clients[0]!.peer.drop();
     world.host.settle(world.core);
     expect(world.host.blobCount).toBe(1);

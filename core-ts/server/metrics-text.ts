@@ -139,6 +139,9 @@ function aboutStreams(out: Exposition, context: ServerContext): void {
     "Frames left out because a viewer was too slow for them.",
     each(({ skippedFrames }) => skippedFrames),
   );
+  out.gauge("porthole_kept_pictures_bytes", "Pictures kept for ?cache= and as latest snapshots.", [
+    [{}, context.keptPictures.bytes],
+  ]);
   out.histogram("porthole_first_picture_seconds", "From PLAY or GET to the first picture on its way.", [
     [{ protocol: "rtsp" }, metrics.firstPictureSeconds.rtsp],
     [{ protocol: "http" }, metrics.firstPictureSeconds.http],

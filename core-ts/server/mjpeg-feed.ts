@@ -8,18 +8,8 @@ import { partHeader, partTrailer } from "../http/multipart.ts";
 import type { Timer } from "../time/timer-queue.ts";
 import type { Micros } from "../time/units.ts";
 import type { Encoder, FrameConsumer } from "./encoder.ts";
+import { type NoPicture, Picture } from "./picture.ts";
 import type { Runtime } from "./runtime.ts";
-
-/** A picture kept for one request. The receiver releases the blob. */
-export type Picture = {
-  readonly blob: number;
-  readonly length: number;
-  readonly timeUs: Micros;
-  readonly width: number;
-  readonly height: number;
-};
-
-export type NoPicture = { readonly failed: string };
 
 export class MjpegFeed implements FrameConsumer {
   readonly encoder: Encoder;
@@ -51,16 +41,26 @@ export class MjpegFeed implements FrameConsumer {
 
   /**
    * Waits for the next picture, the caller having acquired the encoder.
-   * @param keep true: the picture is kept as a blob; false: it is only announced, before it goes to the stream.
+   * @param afterUs only a picture taken later counts.
+   * @param done told once, unless it is cancelled: with the picture, which the receiver releases, or why there is none.
    */
-  awaitPicture(waitUs: Micros, keep: boolean, done: (picture: Picture | NoPicture) => void): { cancel(): void } {
+  awaitPicture(waitUs: Micros, done: (picture: Picture | NoPicture) => void, afterUs: Micros = -1): { cancel(): void } {
+    return this.#wait(waitUs, { keep: true, afterUs, done });
+  }
+
+  /** As {@link awaitPicture}, for who only wants to know that there is one: before it goes to the stream. */
+  awaitSign(waitUs: Micros, done: (outcome: NoPicture | undefined) => void): { cancel(): void } {
+    return this.#wait(waitUs, { keep: false, afterUs: -1, done });
+  }
+
+  #wait(waitUs: Micros, wish: Wish): { cancel(): void } {
+    const { done } = wish;
     if (this.encoder.state === "failed") {
       done({ failed: this.encoder.reason });
       return { cancel: () => {} };
     }
     const waiter: PictureWaiter = {
-      keep,
-      done,
+      ...wish,
       timer: this.#runtime.after(waitUs, () => {
         this.#waiters.delete(waiter);
         done({ failed: `no picture from the camera within ${waitUs / 1_000_000} s` });
@@ -96,22 +96,31 @@ export class MjpegFeed implements FrameConsumer {
   }
 
   #settle(frame: FrameEvent): void {
-    const waiters = [...this.#waiters];
-    this.#waiters.clear();
+    const waiters = [...this.#waiters].filter(({ afterUs }) => frame.timeUs > afterUs);
     for (const waiter of waiters) {
+      this.#waiters.delete(waiter);
       waiter.timer.cancel();
-      const blob = waiter.keep ? this.#runtime.host.keepFrame(frame.frame) : 0;
-      if (blob < 0) waiter.done({ failed: "too many pictures are being sent at once" });
-      else {
-        const { width, height } = this.encoder.format ?? this.encoder.spec;
-        waiter.done({ blob, length: frame.length, timeUs: frame.timeUs, width, height });
-      }
     }
+    // One for all who want it.
+    const picture = waiters.some(({ keep }) => keep) ? this.#keep(frame) : undefined;
+    for (const waiter of waiters) {
+      if (!waiter.keep) waiter.done(undefined);
+      else waiter.done(picture?.hold() ?? { failed: "too many pictures are being sent at once" });
+    }
+    picture?.release();
+  }
+
+  #keep({ frame, length, timeUs }: FrameEvent): Picture | undefined {
+    const { host } = this.#runtime;
+    const blob = host.keepFrame(frame);
+    if (blob < 0) return undefined;
+    const { width, height } = this.encoder.format ?? this.encoder.spec;
+    return new Picture(host, { blob, length, timeUs, width, height });
   }
 }
 
-type PictureWaiter = {
-  readonly keep: boolean;
-  readonly done: (picture: Picture | NoPicture) => void;
-  readonly timer: Timer;
-};
+type Wish =
+  | { readonly keep: true; readonly afterUs: Micros; readonly done: (outcome: Picture | NoPicture) => void }
+  | { readonly keep: false; readonly afterUs: Micros; readonly done: (outcome: NoPicture | undefined) => void };
+
+type PictureWaiter = Wish & { readonly timer: Timer };

@@ -36,9 +36,12 @@ export type ServerEventData = {
   readonly "login.failed": { readonly protocol: "rtsp" | "http"; readonly address: string; readonly reason: string };
   readonly "snapshot.taken": {
     readonly camera: string;
+    /** Where it is found over HTTP until the next one. */
     readonly path: string;
     readonly width: number;
     readonly height: number;
+    /** Capture time on the device's monotonic clock. */
+    readonly timestampUs: number;
   };
 };
 

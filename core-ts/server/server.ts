@@ -18,16 +18,19 @@ import { type Micros, seconds } from "../time/units.ts";
 import { Admission } from "./admission.ts";
 import { EventReaders } from "./api/event-readers.ts";
 import { Cameras, describeState } from "./cameras.ts";
+import { Captures } from "./captures.ts";
 import type { ServerContext } from "./context.ts";
 import { Discovery } from "./discovery.ts";
 import { HttpConnection } from "./http-connection.ts";
 import { answerHttp } from "./http-requests.ts";
+import { KeptPictures } from "./kept-pictures.ts";
 import { type ListenerKind, Listeners, type ListenersOwner } from "./listeners.ts";
 import { LoginStore } from "./login-store.ts";
 import { Logins, makeAuthenticator } from "./logins.ts";
 import { TURNS_A_SAMPLE } from "./metrics.ts";
 import { renderMetrics } from "./metrics-text.ts";
 import { MjpegServer } from "./mjpeg-server.ts";
+import { PeriodicSnapshots } from "./periodic-snapshots.ts";
 import { type StreamProfile, StreamProfiles } from "./profiles.ts";
 import { RtspConnection } from "./rtsp-connection.ts";
 import { answerRtsp } from "./rtsp-requests.ts";
@@ -51,6 +54,9 @@ export class Server implements ServerContext, ListenersOwner {
   readonly mjpegServer: MjpegServer;
   readonly eventReaders = new EventReaders();
   readonly webhooks: Webhooks;
+  readonly captures: Captures;
+  readonly keptPictures: KeptPictures;
+  readonly periodicSnapshots: PeriodicSnapshots;
   readonly sessions = new Map<string, RtspSession>();
   readonly serverName: string;
   readonly settings: Settings;
@@ -91,6 +97,9 @@ export class Server implements ServerContext, ListenersOwner {
     this.webhooks = new Webhooks(this.runtime, this.serverName);
     this.webhooks.apply(this.config.webhooks);
     this.profiles = new StreamProfiles(this.runtime, this.cameras);
+    this.captures = new Captures(this.runtime, this.cameras);
+    this.keptPictures = new KeptPictures(this.runtime);
+    this.periodicSnapshots = new PeriodicSnapshots(this);
     this.viewers = new Viewers(limits.clients);
     this.mjpegServer = new MjpegServer(this.viewers);
     this.admission = new Admission(limits.connections, limits.connectionsPerAddress);
@@ -103,6 +112,7 @@ export class Server implements ServerContext, ListenersOwner {
     this.#auth = auth;
     this.#makeAuthenticators();
     this.profiles.apply(this.config);
+    this.periodicSnapshots.apply(this.config.snapshots);
     this.#discovery = new Discovery(this.runtime, () => store.deviceId());
     this.#listeners = new Listeners(this.runtime, this);
     this.#listeners.apply(this.config);
@@ -300,6 +310,8 @@ export class Server implements ServerContext, ListenersOwner {
     this.#endViewersOf(this.profiles.apply(config));
     this.#listeners.apply(config);
     this.#applyDiscovery();
+    this.webhooks.apply(config.webhooks);
+    this.periodicSnapshots.apply(config.snapshots);
     this.#tellAccepted();
     this.runtime.log("info", "the changed configuration is in force");
     this.runtime.events.emit("config.changed", { by });
@@ -418,6 +430,7 @@ export class Server implements ServerContext, ListenersOwner {
     for (const connection of [...this.#connections]) connection.close(true, "the server stops");
     for (const encoder of this.profiles.encoders()) encoder.shutDown("the server stops");
     this.webhooks.close();
+    this.periodicSnapshots.close();
     this.#exit(code, message);
   }
 

@@ -49,14 +49,18 @@ function answer(world: World, text = OK): Post {
   return post;
 }
 
+function sendAnd(peer: FakePeer, text: string, then: "end" | "drop"): void {
+  peer.send(text);
+  peer[then]();
+}
+
 const figures = (world: World) => world.server.webhooks.figures()[0]!;
 
 describe("a webhook", () => {
   test("gets an event by POST, as event streams have it, to the path and query of its address", () => {
     const world = startWith();
     happen(world);
-    const [{ spec }] = world.host.dialled as [{ spec: unknown }];
-    expect(spec).toEqual({ host: "hooks.example", port: 8123, timeoutMs: 5_000 });
+    expect(world.host.dialled[0]?.spec).toEqual({ host: "hooks.example", port: 8123, timeoutMs: 5_000 });
     const { line, headers, body, event } = answer(world);
     expect(line).toBe("POST /in/door?key=a%20b HTTP/1.1");
     expect(headers).toEqual({
@@ -164,7 +168,7 @@ describe("a webhook", () => {
     ["closes without an answer", (peer: FakePeer) => peer.end()],
     ["is gone", (peer: FakePeer) => peer.drop()],
     ["answers no HTTP", (peer: FakePeer) => peer.send("220 smtp.example ready\r\n")],
-    ["closes in the middle of the head", (peer: FakePeer) => (peer.send("HTTP/1.1 200 OK\r\nA"), peer.end())],
+    ["closes in the middle of the head", (peer: FakePeer) => sendAnd(peer, "HTTP/1.1 200 OK\r\nA", "end")],
   ])("that %s has failed", (_, act) => {
     const world = startWith();
     happen(world);
@@ -177,9 +181,9 @@ describe("a webhook", () => {
   });
 
   test.each([
-    ["is cut", (peer: FakePeer) => (peer.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhal"), peer.drop())],
+    ["is cut", (peer: FakePeer) => sendAnd(peer, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhal", "drop")],
     ["is far too long", (peer: FakePeer) => peer.send("HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n")],
-    ["ends with the connection", (peer: FakePeer) => (peer.send("HTTP/1.1 200 OK\r\n\r\nthanks"), peer.end())],
+    ["ends with the connection", (peer: FakePeer) => sendAnd(peer, "HTTP/1.1 200 OK\r\n\r\nthanks", "end")],
     ["never ends", (peer: FakePeer) => peer.send("HTTP/1.1 202 OK\r\nContent-Length: 9\r\n\r\nhal")],
   ])("has taken an event when it says so, and if its answer's body %s", (_, act) => {
     const world = startWith();

@@ -19,9 +19,14 @@ const EXAMPLES: Readonly<Record<string, readonly (Arguments & { readonly status:
   getStreamSnapshotJpg: [
     { path: { stream: "Front" }, status: 200 },
     { path: { stream: "side" }, status: 404 },
+    { path: { stream: "back" }, query: { quality: 30 }, status: 200 },
+    { path: { stream: "back" }, query: { width: 640 }, status: 422 },
+    { path: { stream: "back" }, query: { since: 1, cache: "10s" }, status: 200 },
+    { path: { stream: "back" }, query: { rotation: 45 }, status: 400 },
   ],
   getStatus: [{ status: 200 }],
   getMetrics: [{ status: 200 }],
+  getSnapshotsLatest: [{ query: { camera: "back" }, status: 404 }],
   getEvents: [{ status: 200 }, { query: { since: 0 }, status: 200 }, { query: { since: "x" }, status: 400 }],
   getOpenapiJson: [{ status: 200 }],
   deleteClientsId: [

@@ -349,8 +349,12 @@ export class FakeHost implements Host {
     return this.#announce(encoder, jpeg, units, true, timeUs);
   }
 
-  /** Answers a `capture`: with a picture, or with a reason why there is none. */
-  completeCapture(handle: number, result: Uint8Array | string): void {
+  /** Answers a `capture`: with a picture and what is known of it, or with a reason why there is none. */
+  completeCapture(
+    handle: number,
+    result: Uint8Array | string,
+    facts: { readonly timeUs?: number; readonly width?: number; readonly height?: number } = {},
+  ): void {
     if (typeof result === "string") {
       this.push({ type: "captureFailed", handle, reason: result });
       return;
@@ -358,7 +362,7 @@ export class FakeHost implements Host {
     const blob = this.#handle();
     this.#blobs.set(blob, result.slice());
     this.#blobBytes += result.length;
-    this.push({ type: "captured", handle, blob, length: result.length });
+    this.push({ type: "captured", handle, blob, length: result.length, ...facts });
   }
 
   /** What an appended file holds. */

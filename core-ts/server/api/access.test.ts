@@ -16,6 +16,7 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
   "GET /{stream+}": { target: "/live/back/mjpeg", status: 200 },
   "GET /api/status": { status: 200 },
   "GET /metrics": { status: 200 },
+  "GET /api/snapshots/latest": { target: "/api/snapshots/latest?camera=back", status: 404 },
   "GET /api/events": { status: 200 },
   "GET /api/openapi.json": { status: 200 },
   "GET /api/users": { status: 200 },

@@ -9,6 +9,7 @@ import { eventRoutes } from "./event-routes.ts";
 import { metricsRoutes } from "./metrics-routes.ts";
 import { pageRoutes } from "./page-routes.ts";
 import type { Route } from "./route.ts";
+import { snapshotRoutes } from "./snapshot-routes.ts";
 import { statusRoutes } from "./status-routes.ts";
 import { streamRoutes } from "./stream-routes.ts";
 import { tokenRoutes } from "./token-routes.ts";
@@ -19,6 +20,7 @@ export const ROUTES: readonly Route[] = [
   ...streamRoutes,
   ...statusRoutes,
   ...metricsRoutes,
+  ...snapshotRoutes,
   ...eventRoutes,
   ...clientRoutes,
   ...commandRoutes,
