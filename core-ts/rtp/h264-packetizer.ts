@@ -142,7 +142,7 @@ export class H264Packetizer {
     at += data;
     planner.again(at, at + data > end ? at + data - end : 0);
     planner.bytes[planner.payloadAt + 1] = type;
-    for (at += data; at < end; at += data) planner.again(at, at + data > end ? at + data - end : 0);
+    planner.againUntil(at + data, data, end);
     planner.bytes[planner.payloadAt + 1] = FU_END | type;
   }
 

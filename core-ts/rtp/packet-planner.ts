@@ -202,6 +202,42 @@ export class PacketPlanner {
     this.octets += this.#payload;
   }
 
+  /** {@link again} for every further `step` bytes of the frame from `offset` to `end`; the last part is what is left. */
+  againUntil(offset: number, step: number, end: number): void {
+    const count = Math.ceil((end - offset) / step);
+    if (count <= 0) return;
+    const bytes = this.bytes;
+    const from = this.#packetAt;
+    const size = this.#at - from;
+    // Copies of copies: few calls, however many packets.
+    for (let copied = 1; copied <= count; copied *= 2) {
+      bytes.copyWithin(from + copied * size, from, from + Math.min(copied, count + 1 - copied) * size);
+    }
+    let sequence = this.#sequence + this.packets;
+    let sequenceAt = this.#rtpAt + size + 2;
+    let offsetAt = this.#at + size - 9;
+    for (let at = offset; at < end; at += step) {
+      bytes[sequenceAt] = sequence >> 8;
+      bytes[sequenceAt + 1] = sequence;
+      bytes[offsetAt] = at >> 24;
+      bytes[offsetAt + 1] = at >> 16;
+      bytes[offsetAt + 2] = at >> 8;
+      bytes[offsetAt + 3] = at;
+      sequence++;
+      sequenceAt += size;
+      offsetAt += size;
+    }
+    const added = count * size;
+    this.#packetAt = from + added;
+    this.#at += added;
+    this.payloadAt += added;
+    this.#rtpAt += added;
+    this.packets += count;
+    const shorter = offset + count * step - end;
+    this.octets += count * this.#payload - shorter;
+    if (shorter > 0) this.#shorten(this.#at - 5, shorter);
+  }
+
   #shorten(lengthAt: number, by: number): void {
     const bytes = this.bytes;
     // A packet is at most 65,507 bytes long, so the slice's upper two are 0.

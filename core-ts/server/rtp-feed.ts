@@ -37,6 +37,8 @@ export interface FeedMember {
 
 /** Time between two sender reports; the first goes out with the first frame after PLAY. */
 export const SENDER_REPORT_INTERVAL_US: Micros = seconds(5);
+/** A report goes out so much early when another reader's is due: readers that joined together then share one for good. */
+const SENDER_REPORT_EARLY_US: Micros = seconds(0.5);
 
 type Fanout = { readonly handle: number; members: number };
 
@@ -217,9 +219,12 @@ export class RtpFeed implements FrameConsumer {
   /** Only those whose time has come are touched: with a hundred readers a call each would cost more than the plan. */
   #tellReportsDue(): void {
     const { nowUs } = this.#runtime;
-    for (const [member, dueUs] of this.#reportsDueUs) {
-      if (dueUs > nowUs) break;
-      this.#report(member);
+    const [earliestUs = nowUs + 1] = this.#reportsDueUs.values();
+    if (earliestUs <= nowUs) {
+      for (const [member, dueUs] of this.#reportsDueUs) {
+        if (dueUs > nowUs + SENDER_REPORT_EARLY_US) break;
+        this.#report(member);
+      }
     }
     for (const member of this.#newcomers) this.#report(member);
   }
