@@ -26,7 +26,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HEAD_BYTES = 20, TEXT_BYTES = 8192, READ_BYTES = 512 * 1024, BATCH = 64, PEEK_BYTES = 32, TIMES = 1024 };
+enum { HEAD_BYTES = 20, TEXT_BYTES = 8192, READ_BYTES = 512 * 1024, BATCH = 64, PEEK_BYTES = 32 };
+/* Pictures remembered for 2 s, in a table by their hash: at 60 frames a second it is nearly empty. */
+enum { TIMES_BITS = 13, TIMES = 1 << TIMES_BITS, TIMES_PROBES = 64 };
 enum { AT_ONCE = 8, QUIET_MS = 8, KEY_WAIT_S = 20, RECEIVE_BYTES = 8 * 1024 * 1024 };
 
 typedef enum { DESCRIBING, SETTING_UP, STARTING, PLAYING } State;
@@ -221,16 +223,16 @@ static void on_response(Session *s, const char *text, const char *body) {
 }
 
 static Picture *picture_of(uint32_t timestamp, int64_t at_ns) {
-  uint32_t slot = (timestamp * 2654435761u) >> 22;
-  for (;; slot = (slot + 1) % TIMES) {
-    Picture *p = &pictures[slot];
+  uint32_t slot = (timestamp * 2654435761u) >> (32 - TIMES_BITS);
+  Picture *p = NULL;
+  for (int probe = 0; probe < TIMES_PROBES; probe++, slot = (slot + 1) % TIMES) {
+    p = &pictures[slot];
     if (p->used && p->timestamp == timestamp) return p;
     /* A picture of long ago makes room. */
-    if (!p->used || at_ns - p->first_ns > 5000000000LL) {
-      *p = (Picture){.timestamp = timestamp, .used = 1, .first_ns = at_ns};
-      return p;
-    }
+    if (!p->used || at_ns - p->first_ns > 2000000000LL) break;
   }
+  *p = (Picture){.timestamp = timestamp, .used = 1, .first_ns = at_ns};
+  return p;
 }
 
 static void note_spread(double ms) {
