@@ -15,7 +15,10 @@ const BIN = "node_modules/.bin";
 export async function check(rings) {
   await rings.program("format and lint", [`${BIN}/biome`, "ci", "--colors=off"]);
   await rings.program("types of the core", [`${BIN}/tsc`, "-p", "core-ts/tsconfig.json"]);
+  await rings.program("types of the page", [`${BIN}/tsc`, "-p", "page/tsconfig.json"]);
+  await rings.program("types of the page's tests", [`${BIN}/tsc`, "-p", "test/page/tsconfig.json"]);
   await rings.program("types of the rest", [`${BIN}/tsc`, "-p", "tsconfig.json"]);
+  await rings.program("format and lint of Kotlin", [process.execPath, "build-scripts/jvm.mjs", "check"]);
   await rings.vitest("architecture", "architecture");
   await rings.vitest("core", "core");
 }

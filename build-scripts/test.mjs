@@ -27,9 +27,33 @@ const RINGS = [
     run: (/** @type {Rings} */ rings) => rings.vitest("API, Node host", "api", { PORTHOLE_HOST: "node" }),
   },
   {
+    name: "page",
+    clients: true,
+    run: (/** @type {Rings} */ rings) => rings.vitest("page, Node host", "page", { PORTHOLE_HOST: "node" }),
+  },
+  {
     name: "interop-node",
     clients: true,
     run: (/** @type {Rings} */ rings) => rings.vitest("interop, Node host", "interop", { PORTHOLE_HOST: "node" }),
+  },
+  {
+    name: "jvm",
+    clients: false,
+    run: (/** @type {Rings} */ rings) => rings.counted("JVM host", [process.execPath, "build-scripts/jvm.mjs", "test"]),
+  },
+  {
+    name: "interop-jvm",
+    clients: true,
+    run: async (/** @type {Rings} */ rings) => {
+      // Built before the clock of the first test runs.
+      await rings.program("JVM host builds", [process.execPath, "build-scripts/jvm.mjs", "build"]);
+      await rings.vitest("interop, JVM host", "interop", { PORTHOLE_HOST: "jvm" });
+    },
+  },
+  {
+    name: "soak",
+    clients: false,
+    run: (/** @type {Rings} */ rings) => rings.vitest("soak, JVM host", "soak"),
   },
 ];
 

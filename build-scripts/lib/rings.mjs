@@ -53,6 +53,27 @@ export class Rings {
   }
 
   /**
+   * A program that runs tests of its own and closes with `N passed, N failed` (and `, N skipped`). Without that line, or
+   * with a bad end and no failed test, it counts as one failure.
+   * @param {string} name what the line says
+   * @param {string[]} command program and arguments
+   */
+  async counted(name, command) {
+    const startedMs = Date.now();
+    const { code, output } = await run(command, { echo: true });
+    const closing = [...output.matchAll(/^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/gm)].at(-1);
+    const [passed, failed, skipped] = [1, 2, 3].map((group) => Number(closing?.[group] ?? 0));
+    const counts = { passed: passed ?? 0, failed: failed ?? 0, skipped: skipped ?? 0 };
+    if (counts.passed + counts.failed === 0 || (code !== 0 && counts.failed === 0)) {
+      process.stdout.write(
+        `${name}: ended with ${code} and ${closing === undefined ? "no closing line" : "no failed test"}\n`,
+      );
+      counts.failed += 1;
+    }
+    this.#count(name, startedMs, counts);
+  }
+
+  /**
    * One result that no program gave.
    * @param {string} name
    * @param {boolean} passed
@@ -116,21 +137,24 @@ export function readReport(path) {
 /**
  * Runs a program with no standard input.
  * @param {string[]} command
- * @param {{ capture?: boolean, env?: Record<string, string> }} [options] capture: collect the output instead of showing it
+ * @param {{ capture?: boolean, echo?: boolean, env?: Record<string, string> }} [options] capture: collect the output instead
+ *   of showing it; echo: do both
  * @returns {Promise<{ code: number, output: string }>} code 127 when it can't be started
  */
-export function run(command, { capture = false, env = {} } = {}) {
+export function run(command, { capture = false, echo = false, env = {} } = {}) {
   const [program = "", ...args] = command;
   return new Promise((done) => {
-    const stdio = capture ? "pipe" : "inherit";
+    const stdio = capture || echo ? "pipe" : "inherit";
     const child = spawn(program, args, { stdio: ["ignore", stdio, stdio], env: { ...process.env, ...env } });
     let output = "";
-    child.stdout?.on("data", (chunk) => {
-      output += chunk;
-    });
-    child.stderr?.on("data", (chunk) => {
-      output += chunk;
-    });
+    /** @param {import("node:stream").Readable | null} from @param {NodeJS.WriteStream} to */
+    const collect = (from, to) =>
+      from?.on("data", (chunk) => {
+        output += chunk;
+        if (echo) to.write(chunk);
+      });
+    collect(child.stdout, process.stdout);
+    collect(child.stderr, process.stderr);
     child.on("error", (error) => done({ code: 127, output: `${program}: ${error.message}\n` }));
     child.on("close", (code, signal) =>
       done({ code: code ?? 1, output: signal ? `${output}ended by ${signal}\n` : output }),
