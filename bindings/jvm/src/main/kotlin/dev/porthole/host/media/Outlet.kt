@@ -99,11 +99,11 @@ internal class Outlet(
         }
         if (spec.overflow == Overflow.LATEST_ONLY) {
             dropUnbegun(membership, report = true)
-        } else if (overflows(unit, nowUs)) {
-            dropUnbegun(membership, report = true)
-            membership.waiting = true
-            membership.overflowed = true
-            if (!unit.key || !hasRoom(unit)) {
+        } else if (count > 0) {
+            dropOld(nowUs)
+            if (!hasRoom(unit)) overflow(membership)
+            // What was too old may have been this membership's own; a key unit ends the wait at once.
+            if (membership.overflowed && (!unit.key || !hasRoom(unit))) {
                 skip(membership, unit)
                 return false
             }
@@ -122,12 +122,14 @@ internal class Outlet(
             val index = oldestUnbegun()
             if (index < 0 || nowUs - unitAt(index).timeUs <= spec.maxAgeUs) return
             val membership = ownerAt(index)
-            dropUnbegun(membership, report = true)
-            if (spec.overflow == Overflow.SKIP_TO_KEY) {
-                membership.waiting = true
-                membership.overflowed = true
-            }
+            if (spec.overflow == Overflow.SKIP_TO_KEY) overflow(membership) else dropUnbegun(membership, report = true)
         }
+    }
+
+    private fun overflow(membership: Membership) {
+        dropUnbegun(membership, report = true)
+        membership.waiting = true
+        membership.overflowed = true
     }
 
     /** The system has taken [bytes] more of the head unit. */
@@ -170,15 +172,6 @@ internal class Outlet(
         }
         queuedBytes = 0
         destination.outletEnded(rest, sent, end)
-    }
-
-    private fun overflows(
-        unit: MediaUnit,
-        nowUs: Long,
-    ): Boolean {
-        if (!hasRoom(unit)) return true
-        val index = oldestUnbegun()
-        return index >= 0 && nowUs - unitAt(index).timeUs > spec.maxAgeUs
     }
 
     private fun hasRoom(unit: MediaUnit): Boolean = count == 0 || queuedBytes + unit.length <= spec.maxBytes

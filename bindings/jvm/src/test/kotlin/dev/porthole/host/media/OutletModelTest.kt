@@ -78,11 +78,10 @@ class OutletModelTest {
             }
             if (latestOnly) {
                 dropUnbegun(member, true)
-            } else if (overflows(unit)) {
-                dropUnbegun(member, true)
-                waiting[member] = true
-                overflowed[member] = true
-                if (!unit.key || !hasRoom(unit)) {
+            } else if (queue.isNotEmpty()) {
+                dropOld()
+                if (!hasRoom(unit)) overflow(member)
+                if (overflowed[member] && (!unit.key || !hasRoom(unit))) {
                     skipped[member] += unit.number
                     return false
                 }
@@ -94,15 +93,18 @@ class OutletModelTest {
             return true
         }
 
+        private fun overflow(member: Int) {
+            dropUnbegun(member, true)
+            waiting[member] = true
+            overflowed[member] = true
+        }
+
         /** "The age is also checked when the destination takes bytes again." */
         fun dropOld() {
             while (true) {
                 val old = queue.filter { it.sent == 0 }.minByOrNull { it.timeUs } ?: return
                 if (nowUs - old.timeUs <= maxAgeUs) return
-                dropUnbegun(old.member, true)
-                if (latestOnly) continue
-                waiting[old.member] = true
-                overflowed[old.member] = true
+                if (latestOnly) dropUnbegun(old.member, true) else overflow(old.member)
             }
         }
 
@@ -136,12 +138,6 @@ class OutletModelTest {
                 taken += head.bytes.toList().subList(head.sent, end)
             }
             queue.clear()
-        }
-
-        private fun overflows(unit: ModelUnit): Boolean {
-            if (!hasRoom(unit)) return true
-            val oldest = queue.filter { it.sent == 0 }.minByOrNull { it.timeUs } ?: return false
-            return nowUs - oldest.timeUs > maxAgeUs
         }
 
         private fun hasRoom(unit: ModelUnit) = queue.isEmpty() || queuedBytes() + unit.bytes.size <= maxBytes
