@@ -25,7 +25,10 @@ const places = [
   `-Dporthole.clips=${path.join(root, "bindings/node/clips")}`,
   `-Dporthole.parent=${process.pid}`,
 ];
-const jvm = ["-Xmx256m", "-XX:+UseSerialGC", ...places, ...options];
+// A frame comes thirty times a second: within a minute the second compiler would hardly have begun, at a price in time and
+// memory. Performance counters that nobody reads would wake a thread twenty times a second.
+const tuning = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"];
+const jvm = [...tuning, ...places, ...options];
 const args = [...jvm, "-jar", path.join(root, JAR), ...process.argv.slice(2)];
 const child = spawn(javaProgram(), args, { stdio: "inherit" });
 child.on("error", (error) => {
