@@ -5,6 +5,9 @@ import type { CameraInfo } from "../../bindings/contract/host.ts";
 import type { Config } from "../config/config.ts";
 import type { Runtime } from "./runtime.ts";
 
+/** What the host's `cameraSet` takes. */
+export type CameraSettings = { readonly torch?: boolean; readonly zoom?: number };
+
 /** A camera's state as every interface tells it. */
 export type CameraState = Pick<CameraInfo, "state" | "reason" | "fix">;
 
@@ -14,6 +17,8 @@ export class Cameras {
   /** Those that a command keeps shut. */
   readonly #stopped = new Set<string>();
   #infos = new Map<string, CameraInfo>();
+  /** What was set of a camera last: hosts are not asked for it. */
+  readonly #set = new Map<string, CameraSettings>();
 
   constructor(runtime: Runtime, config: Config["cameras"]) {
     this.#runtime = runtime;
@@ -40,6 +45,18 @@ export class Cameras {
 
   start(name: string): boolean {
     return this.#stopped.delete(name);
+  }
+
+  /** @returns the host's code. */
+  set(name: string, settings: CameraSettings): number {
+    const code = this.#runtime.host.cameraSet(name, JSON.stringify(settings));
+    if (code >= 0) this.#set.set(name, { ...this.#set.get(name), ...settings });
+    return code;
+  }
+
+  /** What was set since the start. */
+  settingsOf(name: string): CameraSettings {
+    return this.#set.get(name) ?? {};
   }
 
   infoOf(name: string): CameraInfo | undefined {

@@ -104,19 +104,7 @@ export const commandRoutes: readonly Route[] = [
       "profiles of one camera and size share an encoder and move together.",
     body: ofProfile({ camera: CAMERA }),
     errors: { 404: "no such profile or camera", 409: "the camera can't be used now, or lacks the profile's codec" },
-    run: (context, { profile, camera }) => {
-      const { encoder } = requireProfile(context, profile);
-      if (encoder.spec.camera === camera) return false;
-      const info = requireCamera(context, camera);
-      const state = context.cameras.stateOf(camera);
-      const unusable = (code: string, message: string) => new ApiFault(code, 409, message, { path: "camera" });
-      if (info === undefined || state.state !== "ok") throw unusable("camera-unavailable", describeState(state));
-      if (!info.codecs.includes(encoder.spec.codec)) {
-        throw unusable("codec-unavailable", `this camera has no encoder for ${encoder.spec.codec}`);
-      }
-      encoder.switchCamera(camera);
-      return true;
-    },
+    run: switchCamera,
   }),
   command("request-key-frame", "Asks a profile's encoder for a key frame", {
     description: "Requests are merged and bounded; nothing happens while nobody watches the profile.",
@@ -151,38 +139,17 @@ export const commandRoutes: readonly Route[] = [
     description: "As set-bitrate. MJPEG profiles of one camera and size share an encoder, and so the quality.",
     body: ofProfile({ quality: integer({ minimum: 1, maximum: 100, description: "JPEG quality, 100 is best." }) }),
     errors: { ...NO_PROFILE, 409: "the profile is H.264, or the host refuses" },
-    run: (context, { profile, quality }) => {
-      const { encoder } = requireProfile(context, profile);
-      requireCodec(encoder.spec.codec, "jpeg", "only MJPEG profiles have a quality");
-      if (encoder.spec.quality === quality) return false;
-      requireDone(encoder.setQuality(quality), "quality");
-      return true;
-    },
+    run: setQuality,
   }),
   command("set-torch", "Switches a camera's lamp", {
     body: ofCamera({ on: flag() }),
     errors: { ...NO_CAMERA, 409: "the camera has no lamp, or the host refuses" },
-    run: (context, { camera, on }) => {
-      if (requireCamera(context, camera)?.torch !== true) {
-        throw new ApiFault("no-torch", 409, "this camera has no lamp", { path: "camera" });
-      }
-      requireDone(context.runtime.host.cameraSet(camera, JSON.stringify({ torch: on })), "on");
-      return true;
-    },
+    run: setTorch,
   }),
   command("set-zoom", "Sets a camera's zoom", {
     body: ofCamera({ zoom: number({ minimum: 0, maximum: 1_000, description: "Factor; 1 is the whole picture." }) }),
     errors: { ...NO_CAMERA, 409: "the camera has no zoom, or the host refuses", 422: "beyond what the camera has" },
-    run: (context, { camera, zoom }) => {
-      const range = requireCamera(context, camera)?.zoom;
-      if (range === undefined) throw new ApiFault("no-zoom", 409, "this camera has no zoom", { path: "camera" });
-      if (zoom < range.min || zoom > range.max) {
-        const message = `must be a number from ${range.min} to ${range.max}`;
-        throw new ApiFault("out-of-range", 422, message, { path: "zoom" });
-      }
-      requireDone(context.runtime.host.cameraSet(camera, JSON.stringify({ zoom })), "zoom");
-      return true;
-    },
+    run: setZoom,
   }),
   route({
     method: "POST",
@@ -201,6 +168,62 @@ export const commandRoutes: readonly Route[] = [
     },
   }),
 ];
+
+// What the paths of IP Webcam do as well (ip-webcam-routes.ts). Each says whether anything changed.
+
+export function switchCamera(
+  context: ServerContext,
+  { profile, camera }: { readonly profile: string; readonly camera: string },
+): boolean {
+  const { encoder } = requireProfile(context, profile);
+  if (encoder.spec.camera === camera) return false;
+  const info = requireCamera(context, camera);
+  const state = context.cameras.stateOf(camera);
+  const unusable = (code: string, message: string) => new ApiFault(code, 409, message, { path: "camera" });
+  if (info === undefined || state.state !== "ok") throw unusable("camera-unavailable", describeState(state));
+  if (!info.codecs.includes(encoder.spec.codec)) {
+    throw unusable("codec-unavailable", `this camera has no encoder for ${encoder.spec.codec}`);
+  }
+  encoder.switchCamera(camera);
+  return true;
+}
+
+export function setQuality(
+  context: ServerContext,
+  { profile, quality }: { readonly profile: string; readonly quality: number },
+): boolean {
+  const { encoder } = requireProfile(context, profile);
+  requireCodec(encoder.spec.codec, "jpeg", "only MJPEG profiles have a quality");
+  if (encoder.spec.quality === quality) return false;
+  requireDone(encoder.setQuality(quality), "quality");
+  return true;
+}
+
+export function setTorch(
+  context: ServerContext,
+  { camera, on }: { readonly camera: string; readonly on: boolean },
+): boolean {
+  if (requireCamera(context, camera)?.torch !== true) {
+    throw new ApiFault("no-torch", 409, "this camera has no lamp", { path: "camera" });
+  }
+  requireDone(context.cameras.set(camera, { torch: on }), "on");
+  return true;
+}
+
+/** @param values `zoom` 1: the whole picture. */
+export function setZoom(
+  context: ServerContext,
+  { camera, zoom }: { readonly camera: string; readonly zoom: number },
+): boolean {
+  const range = requireCamera(context, camera)?.zoom;
+  if (range === undefined) throw new ApiFault("no-zoom", 409, "this camera has no zoom", { path: "camera" });
+  if (zoom < range.min || zoom > range.max) {
+    const message = `must be a number from ${range.min} to ${range.max}`;
+    throw new ApiFault("out-of-range", 422, message, { path: "zoom" });
+  }
+  requireDone(context.cameras.set(camera, { zoom }), "zoom");
+  return true;
+}
 
 /** @returns undefined for a camera that is configured and that the device does not have. */
 function requireCamera(context: ServerContext, camera: string): CameraInfo | undefined {

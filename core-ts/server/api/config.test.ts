@@ -207,7 +207,7 @@ describe("PATCH", () => {
   test("tells which keys the command line decides", () => {
     const world = start(FILE, { http: { hostNames: ["camera.lan"] }, cameras: { back: {}, front: {} } });
     const response = asAdmin(world, "PATCH", "/api/config", { http: { hostNames: ["other.lan"] } });
-    expect(jsonOf(response)).toEqual({ persisted: true, overridden: ["http.hostNames"] });
+    expect(jsonOf(response)).toEqual({ persisted: true, overridden: ["discovery.enabled", "http.hostNames"] });
     expect(world.server.config.http.hostNames).toEqual(["camera.lan"]);
   });
 

@@ -6,6 +6,7 @@ import { commandRoutes } from "./command-routes.ts";
 import { configRoutes } from "./config-routes.ts";
 import { documentRoutes } from "./document-routes.ts";
 import { eventRoutes } from "./event-routes.ts";
+import { ipWebcamRoutes } from "./ip-webcam-routes.ts";
 import { metricsRoutes } from "./metrics-routes.ts";
 import { pageRoutes } from "./page-routes.ts";
 import type { Route } from "./route.ts";
@@ -18,6 +19,7 @@ import { userRoutes } from "./user-routes.ts";
 export const ROUTES: readonly Route[] = [
   ...pageRoutes,
   ...streamRoutes,
+  ...ipWebcamRoutes,
   ...statusRoutes,
   ...metricsRoutes,
   ...snapshotRoutes,
