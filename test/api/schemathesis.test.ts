@@ -41,6 +41,8 @@ const HARMLESS_SECTIONS = ["builtinProfiles", "cameras", "log", "mjpeg", "profil
  */
 function withKnowledge(key: string, value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
+  // Made-up stream tokens are wrong logins, and each slows the whole address down; test/api and the core have tests of them.
+  if (key === "parameters" && Array.isArray(value)) return value.filter(({ name }) => name !== "token");
   const names = { camera: ["back", "front", "side"], profile: ["/live/back", "/live/front/mjpeg", "/side"] }[key];
   if (names !== undefined && "examples" in value) return { ...value, enum: names };
   if (key === "requestBody" && JSON.stringify(value).includes("/api/config.schema.json")) {
