@@ -8,6 +8,7 @@ import { CopyButton } from "./copy.tsx";
 import { confirm, showCode } from "./dialogs.tsx";
 import { dateText } from "./figures.ts";
 import { attempt, notify } from "./notices.tsx";
+import { Address } from "./prose.tsx";
 import type { Seen } from "./server-state.ts";
 
 type Role = "admin" | "viewer";
@@ -320,7 +321,7 @@ function Tokens({ tokens, users, seen, self, load }: TokensProps) {
           <ul class="addresses">
             {made.map((address) => (
               <li key={address}>
-                <code class="address">{address}</code>
+                <Address text={address} />
                 <span class="buttons">
                   <CopyButton text={address} what="address with the token" />
                   <button type="button" onClick={() => showCode("Address with the token", address)}>

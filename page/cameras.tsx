@@ -9,7 +9,7 @@ import { showCode } from "./dialogs.tsx";
 import { bitrateText } from "./figures.ts";
 import { attempt, notify } from "./notices.tsx";
 import { LivePicture, StillPicture } from "./pictures.tsx";
-import { Prose } from "./prose.tsx";
+import { Address, Prose } from "./prose.tsx";
 import type { Camera, Profile, ServerState, Status } from "./server-state.ts";
 
 const STATES: Readonly<Record<Camera["state"], string>> = {
@@ -167,6 +167,8 @@ type RowProps = {
 
 function ProfileRow({ profile, status, server, isAdmin }: RowProps) {
   const { path, codec, fps, bitrate, players, state, reason, encoder } = profile;
+  // What keeps the camera from working is said once, above.
+  const cameraIsFine = status.cameras.some(({ name, state: its }) => name === profile.camera && its === "ok");
   const size = status.encoders.find(({ label }) => label === encoder);
   const facts = [
     codec === "h264" ? "H.264" : "MJPEG",
@@ -181,12 +183,12 @@ function ProfileRow({ profile, status, server, isAdmin }: RowProps) {
         <code>{path}</code>
         <span class="faint">{facts.join(" · ")}</span>
       </p>
-      {reason === null ? null : <p class="state">{reason}</p>}
+      {reason === null || !cameraIsFine ? null : <p class="state">{reason}</p>}
       <ul class="addresses">
         {addressesOf(profile, status).map(({ what, address }) => (
           <li key={address}>
             <span class="what">{what}</span>
-            <code class="address">{address}</code>
+            <Address text={address} />
             <span class="buttons">
               <CopyButton text={address} what={`${what} address of ${path}`} />
               <button

@@ -234,7 +234,7 @@ const exactly = (context: FormContext, path: Path): FormContext => ({
 function Fault({ id, text }: { readonly id: string; readonly text: string | undefined }) {
   return (
     <p class="fault" id={`fault-${id}`} role="alert">
-      {text ?? ""}
+      {text === undefined ? "" : <Prose text={text} />}
     </p>
   );
 }
@@ -243,10 +243,13 @@ function Fault({ id, text }: { readonly id: string; readonly text: string | unde
 function ValueField(props: NodeProps) {
   const { schema, value, path, context, required = false } = props;
   const name = pathText(path);
-  const inForce = valueAt(context.effective, path) ?? schema.default;
+  // What is in force has the built-in profiles too, so that places in lists are not the same there.
+  const inList = path.some((key) => typeof key === "number");
+  const inForce = (inList ? undefined : valueAt(context.effective, path)) ?? schema.default;
   const fault = faultOf(props);
   const isSecret = kindOf(schema) === "secret";
-  const decidedElsewhere = value !== undefined && inForce !== undefined && differs(value, inForce) && !isSecret;
+  const decidedElsewhere =
+    !inList && value !== undefined && inForce !== undefined && differs(value, inForce) && !isSecret;
   return (
     <div class={`setting ${value === undefined ? "" : "written"}`}>
       <label for={`key-${name}`}>

@@ -52,6 +52,7 @@ const NAMES: Readonly<Record<string, string>> = {
   auth: "Logins",
   config: "This configuration",
   mdns: "mDNS",
+  builtinProfiles: "Built-in profiles",
 };
 
 /** `sessionTimeout` as "Session timeout". */

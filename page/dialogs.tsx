@@ -5,6 +5,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { CopyButton } from "./copy.tsx";
+import { Address } from "./prose.tsx";
 import { qrCode } from "./qr.ts";
 
 type Question = {
@@ -56,7 +57,7 @@ export function DialogPlace() {
       <h2>{dialog.title}</h2>
       <Qr address={dialog.address} />
       <p>
-        <code class="address">{dialog.address}</code>
+        <Address text={dialog.address} />
       </p>
       <p class="buttons">
         <CopyButton text={dialog.address} what={dialog.title} />

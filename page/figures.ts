@@ -28,7 +28,12 @@ export function durationText(seconds: number): string {
 
 /** In the reader's own time zone. */
 export function timeText(time: string | Date): string {
-  return new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  return new Date(time).toLocaleTimeString([], {
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    hourCycle: "h23",
+  });
 }
 
 export function dateText(time: string): string {

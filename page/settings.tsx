@@ -4,7 +4,7 @@
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, ask, type Issue, reasonOf } from "./api.ts";
 import type { ViewProps } from "./app.tsx";
-import { countOf, type Json, type JsonObject, mergePatchOf, type Path, withValue } from "./config-draft.ts";
+import { countOf, type Json, type JsonObject, mergePatchOf, type Path, pathText, withValue } from "./config-draft.ts";
 import { type FormContext, SchemaNode } from "./config-form.tsx";
 import type { Schema } from "./config-schema.ts";
 import { confirm } from "./dialogs.tsx";
@@ -23,6 +23,8 @@ export function SettingsView({ server }: ViewProps) {
   const [loaded, setLoaded] = useState<Loaded>();
   const [draft, setDraft] = useState<JsonObject>({});
   const [issues, setIssues] = useState<readonly Issue[]>([]);
+  /** Counts refusals: each puts the focus on the first key that it is about. */
+  const [refusals, setRefusals] = useState(0);
   const [saving, setSaving] = useState(false);
   const form = useRef<HTMLFormElement>(null);
   const load = useCallback(async (): Promise<void> => {
@@ -41,8 +43,8 @@ export function SettingsView({ server }: ViewProps) {
   }, []);
   useEffect(() => void load(), [load]);
   useEffect(() => {
-    if (issues.length > 0) form.current?.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();
-  }, [issues]);
+    if (refusals > 0) form.current?.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();
+  }, [refusals]);
   if (loaded === undefined) return <p class="empty">Asking for the settings …</p>;
   const patch = mergePatchOf(loaded.written, draft);
   const changes = countOf(patch);
@@ -59,6 +61,7 @@ export function SettingsView({ server }: ViewProps) {
       await load();
     } catch (error) {
       setIssues(issuesOf(error));
+      setRefusals((now) => now + 1);
     }
     setSaving(false);
   };
@@ -70,13 +73,14 @@ export function SettingsView({ server }: ViewProps) {
     issues,
     change: (path: Path, value: Json | undefined) => {
       setDraft((now) => withValue(now, path, value) as JsonObject);
+      setIssues((now) => now.filter((issue) => !issue.path.startsWith(pathText(path))));
     },
   };
   const unplaced = issues.filter(({ path }) => path === "" || path === "config");
   return (
     <form class="settings" ref={form} onSubmit={save} noValidate aria-label="Settings">
       <SchemaNode schema={loaded.schema} value={draft} path={[]} context={context} />
-      <div class="save-bar">
+      <div class={changes > 0 ? "save-bar pending" : "save-bar"}>
         <div role="status">
           {issues.length > 0 ? (
             <p class="fault">

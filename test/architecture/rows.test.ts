@@ -123,6 +123,21 @@ describe("bindings", () => {
   });
 });
 
+describe("page", () => {
+  test("imports preact and its own folder only: it is a client like any other", () => {
+    const sources = [...filesBelow("page", ".ts"), ...filesBelow("page", ".tsx")].filter(
+      (path) => !path.endsWith(".test.ts"),
+    );
+    const pageImports = sources.flatMap((path) => importsOf(path));
+    expect(pageImports.length).toBeGreaterThan(10);
+    const wrong = pageImports.filter(({ file, specifier }) =>
+      file === undefined ? !/^preact(?:\/hooks)?$/.test(specifier) : !file.startsWith("page/"),
+    );
+    expect(wrong.map(line)).toEqual([]);
+    expect(cyclesOf(pageImports.filter(({ typeOnly }) => !typeOnly))).toEqual([]);
+  });
+});
+
 describe("the import reader", () => {
   test("sees every way to write an import", () => {
     const source = [

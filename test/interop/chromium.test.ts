@@ -75,6 +75,7 @@ describe("Chromium", () => {
       await expectChange(page);
     }));
 
+  // The page itself is driven in test/page.
   test("shows a changing <img> on the server's own page", () =>
     withPage(VIEWER, async (page) => {
       const response = await page.goto(server.httpUrl("/"), { waitUntil: "commit" });
