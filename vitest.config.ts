@@ -59,6 +59,15 @@ export default defineConfig({
       },
       {
         test: {
+          name: "android",
+          include: ["test/android/**/*.test.ts"],
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
           name: "soak",
           include: ["test/soak/**/*.test.ts"],
           hookTimeout: 300_000,

@@ -51,6 +51,11 @@ const RINGS = [
     },
   },
   {
+    name: "apk",
+    clients: false,
+    run: (/** @type {Rings} */ rings) => rings.vitest("APK and provisioning", "android"),
+  },
+  {
     name: "soak",
     clients: false,
     run: (/** @type {Rings} */ rings) => rings.vitest("soak, JVM host", "soak"),
