@@ -40,7 +40,7 @@ describe("the JSON Schema", () => {
   it("has the same defaults as the configuration", () => {
     // Objects without a default of their own, which checkers fill only where they are given.
     const empty = { rtsp: { udpPorts: {} }, http: {}, auth: {}, limits: {}, cameras: { back: {}, front: {} }, log: {} };
-    const filled = { ...empty, mjpeg: {}, power: {}, config: {} };
+    const filled = { ...empty, mjpeg: {}, power: {}, config: {}, discovery: {} };
     expect(checker(true)(filled)).toBe(true);
     const { profiles: _, ...config } = parseConfig(undefined);
     expect(filled).toMatchObject(config);
