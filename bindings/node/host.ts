@@ -411,6 +411,9 @@ export class NodeHost implements Host {
       model: `${os.type()} ${os.release()} ${os.arch()}`,
       memoryBytes: process.memoryUsage.rss(),
       loadPerCore: (os.loadavg()[0] ?? 0) / Math.max(1, os.cpus().length),
+      // The script's heap: here the host's own objects are in it too.
+      engineBytes: process.memoryUsage().heapUsed,
+      handles: this.#handles.size,
     });
   }
 
