@@ -15,4 +15,4 @@ dependencyResolutionManagement {
 }
 
 rootProject.name = "porthole"
-include(":bindings:jvm", ":bindings:jvm:desktop")
+include(":bindings:jvm", ":bindings:jvm:desktop", ":android:app")

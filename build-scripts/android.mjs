@@ -4,13 +4,14 @@
  *
  *     node build-scripts/android.mjs build    compiles the app and its tests
  *     node build-scripts/android.mjs test     runs the app under Robolectric; closes with `N passed, N failed`
+ *     node build-scripts/android.mjs test36   the same on Android 16, which needs JDK 21 or newer (JAVA_HOME, or installed)
  *
  * Arguments after `test` go to Maven: `test -Dtest=BootTest`. The first run fetches half a gigabyte of Android into `.cache`.
  */
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { pathToFileURL } from "node:url";
-import { ensureTools, javaProgram, mavenArgs, newestMs, readReports, run } from "./jvm.mjs";
+import { ensureTools, javaProgram, javaVersion, mavenArgs, newestMs, readReports, run } from "./jvm.mjs";
 import { build, ensurePackages, root } from "./lib/setup.mjs";
 
 export const APP = "android/app";
@@ -25,6 +26,7 @@ const SOURCES = [
   "bindings/jvm/desktop/src/main",
   "dist/core.js",
 ];
+const JDK_OF_ANDROID_16 = 21;
 const REPORTS = path.join(root, APP, "target/surefire-reports");
 
 /** Maven over the app and the host it stands on. @returns the exit code */
@@ -49,12 +51,13 @@ export function buildAndroid({ force = false } = {}) {
 /** The program and arguments that run the service under Robolectric, as the tests are run. */
 export function serverCommand() {
   const cache = path.join(root, ".cache/robolectric");
-  const stub = path.join(cache, "stub");
+  const catalogue = fs.readFileSync(path.join(root, "gradle/libs.versions.toml"), "utf8");
+  const stub = /^android-all-stub = "(.*)"$/m.exec(catalogue)?.[1];
   const places = [
     path.join(root, APP, "target/test-classes"),
     path.join(root, APP, "target/classes"),
     ...fs.readFileSync(CLASS_PATH, "utf8").trim().split(path.delimiter),
-    ...fs.readdirSync(stub).map((name) => path.join(stub, name)),
+    path.join(cache, "stub", `android-all-${stub}.jar`),
     path.join(root, APP, "target/aar/monitor/classes.jar"),
   ];
   return [
@@ -82,17 +85,27 @@ export function testAndroid(more = []) {
   return counts;
 }
 
+/** What Maven needs for Android 16: the tests alone run on the newer JDK, because compiled is with 17. */
+function android16() {
+  const installed = "/usr/lib/jvm";
+  const homes = fs.existsSync(installed) ? fs.readdirSync(installed).map((name) => path.join(installed, name)) : [];
+  const programs = [process.env.JAVA_HOME ?? "", ...homes.sort()].map((home) => path.join(home, "bin/java"));
+  const newer = programs.find((program) => fs.existsSync(program) && javaVersion(program) >= JDK_OF_ANDROID_16);
+  if (newer === undefined) throw new Error(`Android 16 needs a JDK ${JDK_OF_ANDROID_16} or newer: set JAVA_HOME`);
+  return ["-Psdk36", `-Djvm=${newer}`];
+}
+
 async function main([command, ...more]) {
   ensurePackages();
   await build();
   if (command === "build") {
     buildAndroid({ force: true });
-  } else if (command === "test") {
-    const { passed, failed, skipped } = testAndroid(more);
+  } else if (command === "test" || command === "test36") {
+    const { passed, failed, skipped } = testAndroid(command === "test36" ? [...android16(), ...more] : more);
     console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
     process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
   } else {
-    throw new Error("one of build, test");
+    throw new Error("one of build, test, test36");
   }
 }
 

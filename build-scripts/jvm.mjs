@@ -107,8 +107,8 @@ function runs(program, args) {
 }
 
 /** The major version of `java`, or 0 where there is none. */
-export function javaVersion() {
-  const { stderr, status } = spawnSync(javaProgram(), ["-version"], { encoding: "utf8" });
+export function javaVersion(program = javaProgram()) {
+  const { stderr, status } = spawnSync(program, ["-version"], { encoding: "utf8" });
   if (status !== 0) return 0;
   return Number(/version "(\d+)/.exec(stderr)?.[1] ?? 0);
 }

@@ -53,16 +53,31 @@ class ConfigProvider : ContentProvider() {
         extras: Bundle?,
     ): Bundle {
         // Calls are not covered by the manifest's permissions to read and to write.
-        if (Binder.getCallingUid() != Process.myUid()) context!!.enforceCallingPermission(Manifest.permission.DUMP, null)
-        if (method != "home" || arg !in listOf("on", "off")) throw IllegalArgumentException("--method home --arg on|off")
+        if (Binder.getCallingUid() !=
+            Process.myUid()
+        ) {
+            context!!.enforceCallingPermission(Manifest.permission.DUMP, null)
+        }
+        if (method != "home" ||
+            arg !in listOf("on", "off")
+        ) {
+            throw IllegalArgumentException("--method home --arg on|off")
+        }
         val state =
-            if (arg == "on") PackageManager.COMPONENT_ENABLED_STATE_ENABLED else PackageManager.COMPONENT_ENABLED_STATE_DEFAULT
+            if (arg ==
+                "on"
+            ) {
+                PackageManager.COMPONENT_ENABLED_STATE_ENABLED
+            } else {
+                PackageManager.COMPONENT_ENABLED_STATE_DEFAULT
+            }
         val home = ComponentName(context!!, "dev.porthole.HomeActivity")
         context!!.packageManager.setComponentEnabledSetting(home, state, PackageManager.DONT_KILL_APP)
         return Bundle().apply { putString("home", arg) }
     }
 
-    private fun login(): String = app.intake.login() ?: "{\"login\":\"there is no generated one: the configuration says who may log in\"}"
+    private fun login(): String =
+        app.intake.login() ?: "{\"login\":\"there is no generated one: the configuration says who may log in\"}"
 
     private fun send(text: String): ParcelFileDescriptor {
         val (reader, writer) = ParcelFileDescriptor.createPipe()
@@ -74,7 +89,9 @@ class ConfigProvider : ContentProvider() {
     /** A file that is taken when its writer closes it. */
     private fun receive(): ParcelFileDescriptor {
         val file = File(app.parts.protectedFolder, "written-${written.incrementAndGet()}.json")
-        val mode = ParcelFileDescriptor.MODE_WRITE_ONLY or ParcelFileDescriptor.MODE_CREATE or ParcelFileDescriptor.MODE_TRUNCATE
+        val mode =
+            ParcelFileDescriptor.MODE_WRITE_ONLY or ParcelFileDescriptor.MODE_CREATE or
+                ParcelFileDescriptor.MODE_TRUNCATE
         return ParcelFileDescriptor.open(file, mode, Handler(Looper.getMainLooper())) { fault -> take(file, fault) }
     }
 
@@ -98,10 +115,16 @@ class ConfigProvider : ContentProvider() {
     private inner class Verdict : ConfigOrigin {
         override val label: String = "provider"
 
-        override fun accepted(masked: String): Unit = app.parts.log.log(LogLevel.INFO, "the written configuration is in force")
+        override fun accepted(masked: String): Unit =
+            app.parts.log.log(LogLevel.INFO, "the written configuration is in force")
 
         override fun refused(problems: List<String>) {
-            for (problem in problems) app.parts.log.log(LogLevel.ERROR, "the written configuration is not taken: $problem")
+            for (problem in problems) {
+                app.parts.log.log(
+                    LogLevel.ERROR,
+                    "the written configuration is not taken: $problem",
+                )
+            }
         }
     }
 

@@ -38,7 +38,10 @@ class DeviceStatus(
     }
 
     private fun celsiusOf(battery: Intent): Double? =
-        battery.getIntExtra(BatteryManager.EXTRA_TEMPERATURE, Int.MIN_VALUE).takeIf { it != Int.MIN_VALUE }?.let { it / TENTHS }
+        battery.getIntExtra(BatteryManager.EXTRA_TEMPERATURE, Int.MIN_VALUE).takeIf { it != Int.MIN_VALUE }?.let {
+            it /
+                TENTHS
+        }
 
     private fun usedHeap(): Long = Runtime.getRuntime().let { it.totalMemory() - it.freeMemory() }
 

@@ -11,8 +11,8 @@ import android.widget.TextView
 import dev.porthole.start.Trigger
 
 /**
- * The icon, and the home screen where it is asked to be one: starts the service, and says that it has. A person who taps the
- * icon is asked for the permissions; a home screen, which nobody watches, asks for nothing.
+ * The icon, and the home screen where it is asked to be one: starts the service, and says that it has. A person who
+ * taps the icon is asked for the permissions; a home screen, which nobody watches, asks for nothing.
  */
 class MainActivity : Activity() {
     override fun onCreate(savedInstanceState: Bundle?) {

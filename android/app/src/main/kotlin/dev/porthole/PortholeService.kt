@@ -36,9 +36,9 @@ import java.io.File
 import java.util.concurrent.CopyOnWriteArrayList
 
 /**
- * The server as a foreground service. It wires Android's events to what decides ([StartStage], [GateResolver], [PowerPolicy],
- * [ServerKeeper], the configuration's intake) and decides nothing itself. Everything here is the main thread's, save what
- * says otherwise.
+ * The server as a foreground service. It wires Android's events to what decides ([StartStage], [GateResolver],
+ * [PowerPolicy], [ServerKeeper], the configuration's intake) and decides nothing itself. Everything here is the main
+ * thread's, save what says otherwise.
  */
 class PortholeService : Service() {
     private val app by lazy { PortholeApp.of(this) }
@@ -113,23 +113,36 @@ class PortholeService : Service() {
         startId: Int,
     ): Int {
         val trigger = if (intent == null) Trigger.STICKY else Trigger.of(intent.getStringExtra(EXTRA_TRIGGER))
+        begin(trigger)
+        return START_STICKY
+    }
+
+    private fun begin(trigger: Trigger) {
         lastTrigger = trigger
         facts = parts.facts()
         val next = stage.start(trigger, facts)
         parts.log.log(LogLevel.INFO, "started by ${trigger.label}: ${next.javaClass.simpleName.lowercase()}")
-        for (refusal in stage.refusals) parts.log.log(LogLevel.WARN, "Android refuses ${refusal.what}: ${refusal.reason}")
+        for (refusal in stage.refusals) {
+            parts.log.log(
+                LogLevel.WARN,
+                "Android refuses ${refusal.what}: ${refusal.reason}",
+            )
+        }
         refresh()
         keeper.start()
         watchDrop()
         // A moment in the foreground unlocks the cameras; whoever started us from there has just tried that.
         val method = GateResolver.methodOf(facts)
-        if (next !is Stage.Capturing && method == StartMethod.OVERLAY && !trigger.inUse(facts.api)) Starter(this).startTrampoline()
-        return START_STICKY
+        if (next !is Stage.Capturing && method == StartMethod.OVERLAY &&
+            !trigger.inUse(facts.api)
+        ) {
+            Starter(this).startTrampoline()
+        }
     }
 
     /** Swiping the app away is no reason to stop; some phones stop it all the same, and then this asks for it back. */
     override fun onTaskRemoved(rootIntent: Intent?) {
-        Starter(this).start(Trigger.RECHECK)
+        Starter(this).startService(Trigger.RECHECK)
     }
 
     override fun onDestroy() {
@@ -188,9 +201,12 @@ class PortholeService : Service() {
 
     /** A gate may have been opened from outside: a permission granted, an owner set. Android tells of none of them. */
     private fun lookAgain() {
-        val now = parts.facts()
-        // Only a new start makes Android think again; our own is as good as any where it was made owner since.
-        if (now != facts) Starter(this).start(Trigger.RECHECK) else main.postDelayed(recheck, RECHECK_MS)
+        if (parts.facts() == facts) {
+            main.postDelayed(recheck, RECHECK_MS)
+        } else if (Starter(this).startService(Trigger.RECHECK) != null) {
+            // Only a new start makes Android think again of some gates, but not of all.
+            begin(Trigger.RECHECK)
+        }
     }
 
     private fun applyPower() {
@@ -230,13 +246,22 @@ class PortholeService : Service() {
     private fun onServerEvent(event: PortholeEvent) {
         parts.onServerEvent(event)
         when (event) {
-            is PortholeEvent.Ready -> parts.log.log(LogLevel.INFO, "serving on ports ${event.rtspPort} and ${event.httpPort}")
+            is PortholeEvent.Ready -> {
+                parts.log.log(LogLevel.INFO, "serving on ports ${event.rtspPort} and ${event.httpPort}")
+            }
+
             is PortholeEvent.Credentials -> {
                 intake.keepLogin(event.name, event.password)
                 parts.log.log(LogLevel.INFO, getString(R.string.login_hint))
             }
-            is PortholeEvent.Stopped -> if (event.code != 0) parts.log.log(LogLevel.ERROR, event.message)
-            is PortholeEvent.Fault -> Unit
+
+            is PortholeEvent.Stopped -> {
+                if (event.code != 0) parts.log.log(LogLevel.ERROR, event.message)
+            }
+
+            is PortholeEvent.Fault -> {
+                // The keeper has it started again.
+            }
         }
     }
 
@@ -244,8 +269,8 @@ class PortholeService : Service() {
         if (drop != null || destroyed) return
         val folder = parts.dropFolder() ?: return
         val memory = File(parts.protectedFolder, "pushed")
-        drop =
-            DropWatcher(DropFolder(folder, intake, memory, parts.log), { parts.observe(folder, it) }) { intake.settings.sdcardDrop }
+        val taker = DropFolder(folder, intake, memory, parts.log)
+        drop = DropWatcher(taker, { parts.observe(folder, it) }, parts.dropLookMs) { intake.settings.sdcardDrop }
     }
 
     /** Any thread. */
@@ -253,7 +278,9 @@ class PortholeService : Service() {
         val now = gates
         val taken = intake.state
         return linkedMapOf(
-            "stage" to stage.stage.javaClass.simpleName.lowercase(),
+            "stage" to
+                stage.stage.javaClass.simpleName
+                    .lowercase(),
             "startedBy" to lastTrigger.label,
             "method" to now?.method?.label,
             "gates" to

@@ -38,6 +38,9 @@ open class ServiceParts(
             null
         }
 
+    /** Between two looks into the drop folder. */
+    open val dropLookMs: Long = 1_000L
+
     /** Tells of files that have been written in a folder, by name, on a thread of its own. */
     open fun observe(
         folder: File,
@@ -46,7 +49,10 @@ open class ServiceParts(
 
     open fun facts(): Facts = AndroidFacts(context).now()
 
-    /** @param types of [android.content.pm.ServiceInfo], which Android 9 and older know nothing of. Throws what Android says. */
+    /**
+     * @param types of [android.content.pm.ServiceInfo], which Android 9 and older know nothing of. Throws what Android
+     * says.
+     */
     open fun enterForeground(
         service: Service,
         notification: Notification,
@@ -66,5 +72,6 @@ open class ServiceParts(
     open fun onServerEvent(event: PortholeEvent): Unit = Unit
 
     /** @throws IOException when the app was built without. */
-    open fun bundle(): ScriptBundle = ScriptBundle(context.assets.open("core.js").use { it.readBytes().decodeToString() })
+    open fun bundle(): ScriptBundle =
+        ScriptBundle(context.assets.open("core.js").use { it.readBytes().decodeToString() })
 }

@@ -6,7 +6,9 @@ import android.util.Log
 import dev.porthole.start.StartMethod
 import dev.porthole.start.Trigger
 
-/** Starts the service. Android may refuse; then the next best way is tried, and in the end a person is asked for a tap. */
+/**
+ * Starts the service. Android may refuse; then the next best way is tried, and in the end a person is asked for a tap.
+ */
 class Starter(
     private val context: Context,
 ) {
@@ -14,16 +16,19 @@ class Starter(
 
     /** @return true when Android took the start. */
     fun start(trigger: Trigger): Boolean {
-        val refusal = startService(trigger) ?: return true
-        Log.w(TAG, "Android refuses to start the service (${trigger.label}): $refusal")
-        app.startRefusal = refusal
+        startService(trigger) ?: return true
         if (app.startMethod() != StartMethod.OVERLAY || !startTrampoline()) StatusNotification(context).showTapToStart()
         return false
     }
 
-    /** @return null, or why Android would not. */
-    private fun startService(trigger: Trigger): String? =
-        attempt { context.startForegroundService(PortholeService.intent(context, trigger)) }
+    /** Only asks, and does nothing else about a no. @return null, or why Android would not */
+    fun startService(trigger: Trigger): String? {
+        val refusal =
+            attempt { context.startForegroundService(PortholeService.intent(context, trigger)) } ?: return null
+        Log.w(TAG, "Android refuses to start the service (${trigger.label}): $refusal")
+        app.startRefusal = refusal
+        return refusal
+    }
 
     /** Asks for a moment in the foreground. @return true when Android did not object, which it may do silently. */
     fun startTrampoline(): Boolean {

@@ -37,7 +37,8 @@ class StatusNotification(
     }
 
     private fun build(text: String): Notification {
-        val channel = NotificationChannel(CHANNEL, context.getString(R.string.channel), NotificationManager.IMPORTANCE_LOW)
+        val channel =
+            NotificationChannel(CHANNEL, context.getString(R.string.channel), NotificationManager.IMPORTANCE_LOW)
         channel.setShowBadge(false)
         manager.createNotificationChannel(channel)
         val tap =

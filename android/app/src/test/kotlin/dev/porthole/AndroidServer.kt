@@ -28,7 +28,8 @@ import kotlin.system.exitProcess
 /**
  * `npm run start:android`: the service under Robolectric, serving until its standard input ends. No test of anything.
  *
- * Exit codes are those of `npm start`: 0 asked to stop, 1 a bug, 2 the operator's fault with one line on standard error.
+ * Exit codes are those of `npm start`: 0 asked to stop, 1 a bug, 2 the operator's fault with one line on standard
+ * error.
  */
 fun main(args: Array<String>) {
     System.setProperty(AndroidServer.ARGUMENTS, Json.write(args.toList()))
@@ -96,18 +97,34 @@ class AndroidServer {
         version: String,
     ) {
         when (event) {
-            is PortholeEvent.Credentials -> login = Login(event.name, event.password)
+            is PortholeEvent.Credentials -> {
+                login = Login(event.name, event.password)
+            }
+
             is PortholeEvent.Ready -> {
                 isReady = true
                 line.readyFile?.let { writeReadyFile(it, event.json) }
                 val generated = login
                 login = null
-                print(Greeting.text(version, Json.parse(event.json) as Map<*, *>, event.listening, generated.takeIf { onTerminal }))
+                print(
+                    Greeting.text(
+                        version,
+                        Json.parse(event.json) as Map<*, *>,
+                        event.listening,
+                        generated.takeIf { onTerminal },
+                    ),
+                )
                 System.out.flush()
             }
+
             // A phone tries again for ever; somebody at a terminal wants to know.
-            is PortholeEvent.Stopped -> if (!isReady && event.code != 0) operatorFault(event.message)
-            is PortholeEvent.Fault -> Unit
+            is PortholeEvent.Stopped -> {
+                if (!isReady && event.code != 0) operatorFault(event.message)
+            }
+
+            is PortholeEvent.Fault -> {
+                // It starts again by itself.
+            }
         }
     }
 
@@ -126,7 +143,8 @@ class AndroidServer {
     private fun logLine(
         level: LogLevel,
         text: String,
-    ): String = "${Instant.now().truncatedTo(ChronoUnit.MILLIS)} ${level.name.lowercase()} ${text.replace(CONTROL_CODES, " ")}"
+    ): String =
+        "${Instant.now().truncatedTo(ChronoUnit.MILLIS)} ${level.name.lowercase()} ${text.replace(CONTROL_CODES, " ")}"
 
     private fun operatorFault(message: String): Nothing {
         System.err.println("porthole: $message")

@@ -4,6 +4,8 @@ import android.content.ComponentName
 import android.content.Intent
 import android.content.pm.PackageManager
 import android.net.Uri
+import android.os.FileObserver
+import dev.porthole.config.FolderObserver
 import dev.porthole.host.json.Json
 import org.junit.After
 import org.junit.Assert.assertEquals
@@ -18,6 +20,7 @@ import java.io.File
 import java.net.HttpURLConnection
 import java.net.URL
 import java.util.Base64
+import java.util.concurrent.TimeUnit
 
 /** Configurations pushed to the real service and judged by the real core. */
 @RunWith(RobolectricTestRunner::class)
@@ -65,9 +68,12 @@ class ConfigTest {
     }
 
     private fun read(path: String): String =
-        android.os.ParcelFileDescriptor.AutoCloseInputStream(provider.openFile(Uri.parse("content://dev.porthole.config/$path"), "r")).use {
-            it.readBytes().decodeToString()
-        }
+        android.os.ParcelFileDescriptor
+            .AutoCloseInputStream(
+                provider.openFile(Uri.parse("content://dev.porthole.config/$path"), "r"),
+            ).use {
+                it.readBytes().decodeToString()
+            }
 
     @Test
     fun `a file that was pushed before the first start is in force from its beginning, and no login is made up`() {
@@ -99,11 +105,23 @@ class ConfigTest {
     @Test
     @Config(sdk = [35])
     fun `Android's word that a file has been written is enough`() {
-        parts.observing = true
+        parts.dropLookMs = TimeUnit.HOURS.toMillis(1)
         boot()
         pushed.writeText(withUser("as soon as told"))
+        parts.written("porthole.json")
         awaitMasked()
         assertEquals(200, login("as soon as told"))
+    }
+
+    @Test
+    @Config(sdk = [35])
+    fun `Android's observer of the folder is listened to`() {
+        val seen = ArrayList<String>()
+        FolderObserver(parts.dropFolder()!!) { seen += it }.use {
+            it.observer.onEvent(FileObserver.CLOSE_WRITE, "porthole.json")
+            it.observer.onEvent(FileObserver.CLOSE_WRITE, null)
+        }
+        assertEquals(listOf("porthole.json"), seen)
     }
 
     @Test
@@ -168,7 +186,7 @@ class ConfigTest {
         boot()
         awaitMasked()
         pushed.writeText(withUser("through the window"))
-        // Longer than it takes otherwise: the folder is looked at every second.
+        // Longer than it takes otherwise: the folder is looked at ten times a second.
         Thread.sleep(LONGER_THAN_A_LOOK_MS)
         assertEquals(200, login("behind the door"))
         assertEquals(withUser("through the window"), pushed.readText())
@@ -189,12 +207,18 @@ class ConfigTest {
         }
         val home = ComponentName(world.app, "dev.porthole.HomeActivity")
         provider.call("home", "on", null)
-        assertEquals(PackageManager.COMPONENT_ENABLED_STATE_ENABLED, world.app.packageManager.getComponentEnabledSetting(home))
+        assertEquals(
+            PackageManager.COMPONENT_ENABLED_STATE_ENABLED,
+            world.app.packageManager.getComponentEnabledSetting(home),
+        )
         provider.call("home", "off", null)
-        assertEquals(PackageManager.COMPONENT_ENABLED_STATE_DEFAULT, world.app.packageManager.getComponentEnabledSetting(home))
+        assertEquals(
+            PackageManager.COMPONENT_ENABLED_STATE_DEFAULT,
+            world.app.packageManager.getComponentEnabledSetting(home),
+        )
     }
 
     private companion object {
-        const val LONGER_THAN_A_LOOK_MS = 2_500L
+        const val LONGER_THAN_A_LOOK_MS = 1_000L
     }
 }

@@ -23,8 +23,8 @@ import org.robolectric.annotation.Config
 import java.time.Duration
 
 /**
- * Robolectric enforces none of Android's rules: every refusal here is played, as Android words it. The tests prove what the
- * app does then, not when Android does it.
+ * Robolectric enforces none of Android's rules: every refusal here is played, as Android words it. The tests prove what
+ * the app does then, not when Android does it.
  */
 @RunWith(RobolectricTestRunner::class)
 @Config(application = PortholeTestApp::class)
@@ -62,7 +62,9 @@ class GateTest {
 
     private fun assertPlays() {
         ServiceWorld.await("the core has heard of it") { world.camera("back")["state"] == "ok" }
-        RtspViewer(world.rtspPort, "/live/back").use { viewer -> viewer.play { it.keyPictures >= 1 && it.packets > 20 } }
+        RtspViewer(world.rtspPort, "/live/back").use { viewer ->
+            viewer.play { it.keyPictures >= 1 && it.packets > 20 }
+        }
     }
 
     private fun refuseCameraType(reason: String) {
@@ -73,7 +75,7 @@ class GateTest {
 
     @Test
     @Config(sdk = [34, 35])
-    fun `when Android refuses the camera's type after a boot, RTSP answers 503 with the state, and after a tap pictures flow`() {
+    fun `when Android refuses the camera's type, RTSP answers 503 with the state, and after a tap pictures flow`() {
         val reason = "Starting FGS with type camera callerApp=x must be in the eligible state/exemptions"
         refuseCameraType(reason)
         boot()
@@ -89,7 +91,7 @@ class GateTest {
 
     @Test
     @Config(sdk = [34, 35])
-    fun `when Android refuses the foreground itself, the service lives and serves, and the status names the exemption`() {
+    fun `when Android refuses the foreground itself, the service serves, and the status names the exemption`() {
         parts.foregroundRefusal = { ForegroundServiceStartNotAllowedException("mAllowStartForeground false") }
         boot()
         assertLocked("mAllowStartForeground false", "adb shell dumpsys deviceidle whitelist +dev.porthole")
@@ -104,23 +106,47 @@ class GateTest {
     @Test
     @Config(sdk = [34, 35])
     fun `when Robolectric's own startForeground throws, the service lives as well`() {
-        val controller = org.robolectric.Robolectric.buildService(PortholeService::class.java).create()
+        val controller =
+            org.robolectric.Robolectric
+                .buildService(PortholeService::class.java)
+                .create()
         shadowOf(controller.get()).setThrowInStartForeground(SecurityException("no"))
         assertEquals(android.app.Service.START_STICKY, controller.get().onStartCommand(null, 0, 1))
         controller.destroy()
     }
 
     @Test
-    fun `when the CAMERA permission is missing, the line that grants it is the cure, and a grant is noticed without a start`() {
+    fun `when the CAMERA permission is missing, the line that grants it is the cure, and a grant is noticed`() {
         parts.overlay = { it.copy(cameraPermission = false) }
         boot()
-        assertLocked("the CAMERA permission is not granted", "adb shell pm grant dev.porthole android.permission.CAMERA")
+        assertLocked(
+            "the CAMERA permission is not granted",
+            "adb shell pm grant dev.porthole android.permission.CAMERA",
+        )
 
         parts.overlay = { it.copy(cameraPermission = true) }
         shadowOf(Looper.getMainLooper()).idleFor(Duration.ofMillis(PortholeService.RECHECK_MS))
         assertEquals(1, world.deliverStarts())
         assertPlays()
         assertEquals("recheck", world.serviceStatus()["startedBy"])
+    }
+
+    @Test
+    @Config(sdk = [34, 35], shadows = [BootTest.NoBackgroundStart::class])
+    fun `when Android refuses our own start after a grant, the service takes what the grant gives without`() {
+        parts.overlay = { it.copy(cameraPermission = false) }
+        startBy(Trigger.SHELL)
+        assertLocked(
+            "the CAMERA permission is not granted",
+            "adb shell pm grant dev.porthole android.permission.CAMERA",
+        )
+        parts.overlay = { it.copy(cameraPermission = true) }
+        shadowOf(Looper.getMainLooper()).idleFor(Duration.ofMillis(PortholeService.RECHECK_MS))
+        assertPlays()
+        assertTrue(
+            "${world.serviceStatus()}",
+            "mAllowStartForeground false" in world.serviceStatus()["startRefused"].toString(),
+        )
     }
 
     @Test
@@ -132,7 +158,7 @@ class GateTest {
 
     @Test
     @Config(sdk = [34, 35])
-    fun `when Android gives no camera to a start from the background, without a word, the cameras are locked until one from the front`() {
+    fun `when Android silently gives no camera, the cameras are locked until a start from the front`() {
         parts.overlay = { it.copy(cameraPermission = true, cameraOpAllowed = false) }
         boot()
         val reason = "started from the background (boot), where Android gives no camera"
@@ -143,7 +169,7 @@ class GateTest {
 
     @Test
     @Config(sdk = [34, 35])
-    fun `when Android refuses a start from the background and we may draw over others, the activity fetches the camera`() {
+    fun `when Android refuses the camera and we may draw over others, the activity fetches it`() {
         refuseCameraType("not eligible")
         parts.overlay = { it.copy(cameraPermission = true, overlay = true) }
         boot()

@@ -24,8 +24,8 @@ class PortholeTestApp : PortholeApp() {
 }
 
 /**
- * The phone's parts, save what Robolectric has none of: a clock that runs, and cameras. What Android says of the app can be
- * overlaid: Robolectric allows everything.
+ * The phone's parts, save what Robolectric has none of: a clock that runs, and cameras. What Android says of the app
+ * can be overlaid: Robolectric allows everything.
  */
 class TestParts(
     app: PortholeApp,
@@ -43,13 +43,21 @@ class TestParts(
     /** Takes the log too. */
     @Volatile var onLine: (LogLevel, String) -> Unit = { _, _ -> }
 
-    @Volatile override var overrides: String = """{"address":"127.0.0.1","rtsp":{"port":0},"http":{"port":0},"auth":{"enabled":false}}"""
+    @Volatile override var overrides: String =
+        """{"address":"127.0.0.1","rtsp":{"port":0},"http":{"port":0},"auth":{"enabled":false}}"""
 
     /** The gate that the service gave the cameras of the present run. */
     @Volatile var gate: CameraGate? = null
 
     /** Instead of the phone's own cameras; null: those. */
-    @Volatile var sources: ((HostClock) -> List<VideoSource>)? = { testCameras(mapOf("back" to "test:back", "front" to "test:front")) }
+    @Volatile var sources: ((HostClock) -> List<VideoSource>)? = {
+        testCameras(
+            mapOf(
+                "back" to "test:back",
+                "front" to "test:front",
+            ),
+        )
+    }
 
     /** Listens to the server. */
     @Volatile var onEvent: (PortholeEvent) -> Unit = {}
@@ -62,13 +70,18 @@ class TestParts(
             onLine(level, line)
         }
 
-    /** Robolectric's observers hold a handle of the system for ever, of which there are few; so one test has one. */
-    @Volatile var observing = false
+    /** Says that a file has been written. Robolectric's observers hold a handle of the system for ever, and tell less. */
+    @Volatile var written: (String) -> Unit = {}
+
+    @Volatile override var dropLookMs: Long = 100
 
     override fun observe(
         folder: File,
         onWritten: (String) -> Unit,
-    ): AutoCloseable = if (observing) super.observe(folder, onWritten) else AutoCloseable {}
+    ): AutoCloseable {
+        written = onWritten
+        return AutoCloseable { written = {} }
+    }
 
     override fun facts(): Facts = overlay(super.facts())
 

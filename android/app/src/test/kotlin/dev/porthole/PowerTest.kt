@@ -24,7 +24,8 @@ class PowerTest {
     fun close(): Unit = world.close()
 
     private fun boot(awake: String) {
-        world.parts.overrides = """{"address":"127.0.0.1","rtsp":{"port":0},"http":{"port":0},"auth":{"enabled":false}}"""
+        world.parts.overrides =
+            """{"address":"127.0.0.1","rtsp":{"port":0},"http":{"port":0},"auth":{"enabled":false}}"""
         java.io.File(world.parts.protectedFolder, "porthole.json").writeText("""{"power":{"awake":"$awake"}}""")
         world.broadcast(Intent.ACTION_BOOT_COMPLETED)
         world.awaitServing()

@@ -48,7 +48,7 @@ class RestartTest {
 
     @Test
     @Config(sdk = [34, 35])
-    fun `when Android refuses the camera to what it brings back, the server is up all the same, and a start by the shell gives it back`() {
+    fun `when Android refuses the camera to what it brings back, the server is up, and the shell unlocks it`() {
         world.parts.foregroundRefusal = { types ->
             if (types and ServiceInfo.FOREGROUND_SERVICE_TYPE_CAMERA != 0) SecurityException("not eligible") else null
         }
@@ -82,9 +82,15 @@ class RestartTest {
     @Test
     fun `a port that is taken is waited for, and the reason is told meanwhile`() {
         ServerSocket(0).use { taken ->
-            world.parts.overrides = """{"rtsp":{"port":${taken.localPort}},"http":{"port":0},"auth":{"enabled":false}}"""
+            world.parts.overrides =
+                """{"rtsp":{"port":${taken.localPort}},"http":{"port":0},"auth":{"enabled":false}}"""
             world.start(null)
-            ServiceWorld.await("the reason is told") { world.parts.lines.any { "${taken.localPort}" in it && "in use" in it.replace('-', ' ') } }
+            ServiceWorld.await("the reason is told") {
+                world.parts.lines.any {
+                    "${taken.localPort}" in it &&
+                        "in use" in it.replace('-', ' ')
+                }
+            }
         }
         ServiceWorld.await("the server is up") { world.app.keeper?.state is dev.porthole.server.ServerState.Serving }
     }
@@ -98,7 +104,14 @@ class RestartTest {
             world.start(PortholeService.intent(world.app, Trigger.BOOT))
             val ports = listOf(world.rtspPort, world.httpPort)
             // Every tenth with a viewer, whose stream the stop cuts.
-            val viewer = if (time % VIEWER_EVERY == 0) RtspViewer(ports[0], "/live/back").apply { play { it.packets > 0 } } else null
+            val viewer =
+                if (time % VIEWER_EVERY ==
+                    0
+                ) {
+                    RtspViewer(ports[0], "/live/back").apply { play { it.packets > 0 } }
+                } else {
+                    null
+                }
             world.stop()
             viewer?.close()
             for (port in ports) if (isOpen(port)) fail("port $port is open after stop ${time + 1}")
@@ -108,7 +121,11 @@ class RestartTest {
             if (time == WARM) before = settledThreads(Int.MAX_VALUE)
         }
         assertEquals("threads", before, settledThreads(before))
-        val descriptors = java.io.File("/proc/self/fd").list()?.size ?: 0
+        val descriptors =
+            java.io
+                .File("/proc/self/fd")
+                .list()
+                ?.size ?: 0
         assertTrue("$descriptors descriptors", descriptors < DESCRIPTORS_MAX)
     }
 

@@ -40,7 +40,11 @@ class RtspViewer(
         }
         val until = System.nanoTime() + ServiceWorld.PATIENCE_MS * 1_000_000L
         while (!isEnough(this)) {
-            if (System.nanoTime() > until) throw AssertionError("$packets packets, $keyPictures key pictures, and no more")
+            if (System.nanoTime() >
+                until
+            ) {
+                throw AssertionError("$packets packets, $keyPictures key pictures, and no more")
+            }
             check(byte() == '$'.code)
             readPacket()
         }
@@ -63,7 +67,9 @@ class RtspViewer(
         target: String,
         vararg headers: String,
     ): Reply {
-        val lines = listOf("$method $target RTSP/1.0", "CSeq: ${++sequence}") + headers + listOfNotNull(session?.let { "Session: $it" })
+        val lines =
+            listOf("$method $target RTSP/1.0", "CSeq: ${++sequence}") + headers +
+                listOfNotNull(session?.let { "Session: $it" })
         socket.getOutputStream().write((lines.joinToString("") { "$it\r\n" } + "\r\n").toByteArray())
         var first = byte()
         while (first == '$'.code) {
@@ -71,12 +77,19 @@ class RtspViewer(
             first = byte()
         }
         val status = (first.toChar() + line()).split(' ')[1].toInt()
-        val fields = generateSequence { line().ifEmpty { null } }.associate { it.substringBefore(':').lowercase() to it.substringAfter(": ") }
+        val fields =
+            generateSequence { line().ifEmpty { null } }.associate {
+                it.substringBefore(':').lowercase() to
+                    it.substringAfter(": ")
+            }
         val length = fields["content-length"]?.toInt() ?: 0
         return Reply(status, fields, String(ByteArray(length) { byte().toByte() }))
     }
 
-    private fun line(): String = generateSequence { byte().toChar() }.takeWhile { it != '\n' }.joinToString("").trimEnd('\r')
+    private fun line(): String =
+        generateSequence {
+            byte().toChar()
+        }.takeWhile { it != '\n' }.joinToString("").trimEnd('\r')
 
     private fun byte(): Int = input.read().also { if (it < 0) throw EOFException("the server closed the connection") }
 

@@ -14,8 +14,8 @@ import java.net.HttpURLConnection
 import java.net.URL
 
 /**
- * A phone with the app on it, played by Robolectric: broadcasts go to the receiver of the manifest, and the services that
- * the app starts are created and started as Android would. The main looper runs when a test waits.
+ * A phone with the app on it, played by Robolectric: broadcasts go to the receiver of the manifest, and the services
+ * that the app starts are created and started as Android would. The main looper runs when a test waits.
  */
 class ServiceWorld : AutoCloseable {
     val app: PortholeTestApp = RuntimeEnvironment.getApplication() as PortholeTestApp
@@ -104,7 +104,11 @@ class ServiceWorld : AutoCloseable {
             while (true) {
                 shadowOf(Looper.getMainLooper()).idle()
                 if (isSo()) return
-                if (System.nanoTime() > until) throw AssertionError("after $PATIENCE_MS ms it is still not so that $what")
+                if (System.nanoTime() >
+                    until
+                ) {
+                    throw AssertionError("after $PATIENCE_MS ms it is still not so that $what")
+                }
                 Thread.sleep(POLL_MS)
             }
         }

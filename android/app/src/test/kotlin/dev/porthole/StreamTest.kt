@@ -87,7 +87,10 @@ class StreamTest {
             val before = viewer.keyPictures
             post("/api/commands/request-key-frame", """{"profile":"/live/back"}""")
             post("/api/commands/set-bitrate", """{"profile":"/live/back","bitrate":500000}""")
-            ServiceWorld.await("the encoder has been asked, but for $asked") { "back key" in asked && "back bitrate 500000" in asked }
+            ServiceWorld.await("the encoder has been asked, but for $asked") {
+                "back key" in asked &&
+                    "back bitrate 500000" in asked
+            }
             viewer.play { it.keyPictures > before }
         }
     }
@@ -114,7 +117,9 @@ class StreamTest {
         connection.setRequestProperty("Content-Type", "application/json")
         connection.outputStream.use { it.write(body.toByteArray()) }
         if (connection.responseCode !in 200..299) {
-            throw AssertionError("$path answers ${connection.responseCode} ${connection.errorStream?.readBytes()?.decodeToString()}")
+            throw AssertionError(
+                "$path answers ${connection.responseCode} ${connection.errorStream?.readBytes()?.decodeToString()}",
+            )
         }
     }
 
@@ -123,7 +128,8 @@ class StreamTest {
         val output = File.createTempFile("ffprobe", ".txt")
         try {
             val entries = "stream=codec_name,width,height,nb_read_packets"
-            val show = listOf("-show_entries", entries, "-count_packets", "-read_intervals", "%+1", "-of", "default=nw=1")
+            val show =
+                listOf("-show_entries", entries, "-count_packets", "-read_intervals", "%+1", "-of", "default=nw=1")
             val command = listOf("ffprobe", "-v", "error") + show + input
             val process = ProcessBuilder(command).redirectErrorStream(true).redirectOutput(output).start()
             if (!process.waitFor(FFPROBE_MAX_S, TimeUnit.SECONDS)) {
@@ -131,7 +137,8 @@ class StreamTest {
                 throw AssertionError("ffprobe is still at it: ${output.readText()}")
             }
             val lines = output.readLines()
-            val packets = lines.firstOrNull { it.startsWith("nb_read_packets=") } ?: throw AssertionError("ffprobe says $lines")
+            val packets =
+                lines.firstOrNull { it.startsWith("nb_read_packets=") } ?: throw AssertionError("ffprobe says $lines")
             return lines.filter { it != packets }.joinToString(" ") to packets.substringAfter('=').toInt()
         } finally {
             output.delete()

@@ -13,8 +13,8 @@ import dev.porthole.host.cameras.VideoSource
 import java.util.concurrent.atomic.AtomicInteger
 
 /**
- * A camera source behind Android's gate: while that is closed every camera is `locked_by_os`, with the reason and the cure,
- * and nothing is opened. It also counts who watches.
+ * A camera source behind Android's gate: while that is closed every camera is `locked_by_os`, with the reason and the
+ * cure, and nothing is opened. It also counts who watches.
  *
  * @param onWatched told when the first encoder opens and when the last one closes; the core's thread.
  */

@@ -30,8 +30,8 @@ data class IntakeState(
 )
 
 /**
- * The configuration's way in. A new text waits here until the core has read it; accepted, it is kept without passwords in
- * clear in [folder], refused it leaves everything as it was.
+ * The configuration's way in. A new text waits here until the core has read it; accepted, it is kept without passwords
+ * in clear in [folder], refused it leaves everything as it was.
  *
  * Texts are offered from any thread, the rest is the core's.
  *
@@ -88,7 +88,9 @@ class ConfigIntake(
         onOffer()
     }
 
-    /** Keeps a text for the next start of the server, while there is none. Any thread. @return false when that failed */
+    /**
+     * Keeps a text for the next start of the server, while there is none. Any thread. @return false when that failed
+     */
     fun keepForStart(text: String): Boolean =
         try {
             writeAtomically(waiting, text.toByteArray())
@@ -161,7 +163,12 @@ class ConfigIntake(
     }
 
     private fun refused(result: Map<*, *>) {
-        val problems = (result["issues"] as? List<*>).orEmpty().mapNotNull { it as? Map<*, *> }.map { "${it["path"]}: ${it["message"]}" }
+        val problems =
+            (result["issues"] as? List<*>)
+                .orEmpty()
+                .mapNotNull {
+                    it as? Map<*, *>
+                }.map { "${it["path"]}: ${it["message"]}" }
         val judged = synchronized(this) { takeJudged() }
         if (judged == null) {
             state = IntakeState("stored", problems)
@@ -190,8 +197,8 @@ class ConfigIntake(
     // ── The generated login ────────────────────────────────────────────────────────────────────────────────────────
 
     /**
-     * Keeps a generated login until the configuration names another. It is as safe here as what the core keeps of it: with
-     * either one can log in, and the password is good for nothing else.
+     * Keeps a generated login until the configuration names another. It is as safe here as what the core keeps of it:
+     * with either one can log in, and the password is good for nothing else.
      */
     fun keepLogin(
         name: String,

@@ -83,7 +83,10 @@ class DropFolder(
     private fun refuse(problems: List<String>) {
         for (problem in problems) log.log(LogLevel.ERROR, "$FILE is not taken: $problem")
         try {
-            errors.writeText("$FILE was not taken; the configuration before it is still in force.\n" + problems.joinToString("") { "$it\n" })
+            errors.writeText(
+                "$FILE was not taken; the configuration before it is still in force.\n" +
+                    problems.joinToString("") { "$it\n" },
+            )
         } catch (error: IOException) {
             log.log(LogLevel.WARN, "$ERRORS can't be written: ${error.message}")
         }

@@ -10,11 +10,13 @@ import java.util.concurrent.TimeUnit
  * Looks into the drop folder when something is written there, and every few seconds all the same: Android tells of what
  * others write into an app's folder on the shared storage only sometimes.
  *
+ * @param lookMs time between two looks; a file has stopped growing when two find it the same.
  * @param observe tells of each file that has been written completely, by name, until it is closed.
  */
 class DropWatcher(
     private val drop: DropFolder,
     observe: (onWritten: (String) -> Unit) -> AutoCloseable,
+    lookMs: Long,
     private val isOpen: () -> Boolean,
 ) : AutoCloseable {
     private val thread: ScheduledExecutorService =
@@ -22,7 +24,7 @@ class DropWatcher(
     private val observer: AutoCloseable
 
     init {
-        thread.scheduleWithFixedDelay({ look(complete = false) }, 0, LOOK_MS, TimeUnit.MILLISECONDS)
+        thread.scheduleWithFixedDelay({ look(complete = false) }, 0, lookMs, TimeUnit.MILLISECONDS)
         observer = observe(::written)
     }
 
@@ -38,10 +40,6 @@ class DropWatcher(
     private fun look(complete: Boolean) {
         if (isOpen()) drop.look(complete)
     }
-
-    private companion object {
-        const val LOOK_MS = 1_000L
-    }
 }
 
 /** Android's own observer of a folder. */
@@ -51,7 +49,7 @@ class FolderObserver(
 ) : AutoCloseable {
     // The constructor that takes a File came with Android 10.
     @Suppress("DEPRECATION")
-    private val observer =
+    internal val observer: FileObserver =
         object : FileObserver(folder.path, CLOSE_WRITE or MOVED_TO) {
             override fun onEvent(
                 event: Int,

@@ -22,7 +22,13 @@ class PowerLocks(
     // No time limit: as long as a listener is up somebody may knock, for months.
     @SuppressLint("WakelockTimeout")
     fun apply(holds: Holds) {
-        if (holds.processor != processor.isHeld) if (holds.processor) processor.acquire() else processor.release()
+        if (holds.processor != processor.isHeld) {
+            if (holds.processor) {
+                processor.acquire()
+            } else {
+                processor.release()
+            }
+        }
         if (holds.wifi == wifiHold) return
         // The new one first, so that the radio is never free in between.
         val before = wifiLock

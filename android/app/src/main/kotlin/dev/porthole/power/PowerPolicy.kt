@@ -50,8 +50,10 @@ object PowerPolicy {
             listening &&
                 when (awake) {
                     Awake.ALWAYS -> true
+
                     // Who watches already shall not be cut off by a pulled plug.
                     Awake.CHARGING -> charging || watched
+
                     Awake.WATCHING -> watched
                 }
         val wifi =

@@ -26,8 +26,8 @@ sealed interface ServerState {
 }
 
 /**
- * Owns the server from [start] to [close], and starts it again when it ends although nobody asked: a port may be taken, or
- * a configuration be bad. Pauses grow from [RETRY_MIN_MS] to [RETRY_MAX_MS].
+ * Owns the server from [start] to [close], and starts it again when it ends although nobody asked: a port may be taken,
+ * or a configuration be bad. Pauses grow from [RETRY_MIN_MS] to [RETRY_MAX_MS].
  *
  * @param onState told of every change; any thread.
  * @param configure sets the options of each start.
@@ -85,10 +85,19 @@ class ServerKeeper(
                 retryMs = RETRY_MIN_MS
                 become(ServerState.Serving(event.rtspPort, event.httpPort))
             }
-            is PortholeEvent.Stopped -> ended(event)
+
+            is PortholeEvent.Stopped -> {
+                ended(event)
+            }
+
             // It starts again by itself within seconds.
-            is PortholeEvent.Fault -> become(ServerState.Starting)
-            is PortholeEvent.Credentials -> Unit
+            is PortholeEvent.Fault -> {
+                become(ServerState.Starting)
+            }
+
+            is PortholeEvent.Credentials -> {
+                // The service keeps it.
+            }
         }
         onEvent(event)
     }

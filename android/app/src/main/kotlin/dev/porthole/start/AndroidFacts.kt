@@ -19,26 +19,41 @@ class AndroidFacts(
     fun now(): Facts =
         Facts(
             api = Build.VERSION.SDK_INT,
-            cameraPermission = context.checkSelfPermission(Manifest.permission.CAMERA) == PackageManager.PERMISSION_GRANTED,
+            cameraPermission =
+                context.checkSelfPermission(Manifest.permission.CAMERA) == PackageManager.PERMISSION_GRANTED,
             camerasOffByPolicy = ask { policy?.getCameraDisabled(null) },
             deviceOwner = ask { policy?.isDeviceOwnerApp(context.packageName) },
             home = ask { homePackage() == context.packageName },
             overlay = ask { Settings.canDrawOverlays(context) },
-            dozeExempt = ask { context.getSystemService(PowerManager::class.java).isIgnoringBatteryOptimizations(context.packageName) },
-            notifications = ask { context.getSystemService(NotificationManager::class.java).areNotificationsEnabled() },
+            dozeExempt = ask { power.isIgnoringBatteryOptimizations(context.packageName) },
+            notifications =
+                ask {
+                    context
+                        .getSystemService(
+                            NotificationManager::class.java,
+                        ).areNotificationsEnabled()
+                },
             cameraOpAllowed = Build.VERSION.SDK_INT < Build.VERSION_CODES.Q || ask { isCameraOpAllowed() },
         )
+
+    private val power: PowerManager get() = context.getSystemService(PowerManager::class.java)
 
     private val policy: DevicePolicyManager? = context.getSystemService(DevicePolicyManager::class.java)
 
     private fun homePackage(): String? {
         val home = Intent(Intent.ACTION_MAIN).addCategory(Intent.CATEGORY_HOME)
-        return context.packageManager.resolveActivity(home, PackageManager.MATCH_DEFAULT_ONLY)?.activityInfo?.packageName
+        return context.packageManager
+            .resolveActivity(
+                home,
+                PackageManager.MATCH_DEFAULT_ONLY,
+            )?.activityInfo
+            ?.packageName
     }
 
     /**
-     * The camera's app-op is "while in use": checked for ourselves it is allowed exactly when this process has the camera's
-     * capability now. Inferred from the system's source, and to be checked on devices; it only ever confirms a doubt.
+     * The camera's app-op is "while in use": checked for ourselves it is allowed exactly when this process has the
+     * camera's capability now. Inferred from the system's source, and to be checked on devices; it only ever confirms a
+     * doubt.
      */
     private fun isCameraOpAllowed(): Boolean {
         if (Build.VERSION.SDK_INT < Build.VERSION_CODES.Q) return true

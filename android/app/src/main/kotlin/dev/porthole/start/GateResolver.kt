@@ -65,13 +65,22 @@ object GateResolver {
                 gate(Gates.FOREGROUND, stage !is Stage.Background, (stage as? Stage.Background)?.refusal?.reason) {
                     if (facts.dozeExempt) unlockLine(facts.api) else dozeLine()
                 },
-                gate(Gates.IN_USE, stage !is Stage.Locked || !facts.cameraPermission, (stage as? Stage.Locked)?.refusal?.reason) {
+                gate(
+                    Gates.IN_USE,
+                    stage !is Stage.Locked || !facts.cameraPermission,
+                    (stage as? Stage.Locked)?.refusal?.reason,
+                ) {
                     unlockLine(facts.api)
                 },
                 gate(Gates.AFTER_BOOT, method != StartMethod.BY_HAND, "nothing unlocks the cameras after a restart") {
                     "$ADB appops set $PACKAGE SYSTEM_ALERT_WINDOW allow"
                 },
-                gate(Gates.DOZE, facts.dozeExempt, "Android may put the network to sleep with the screen off", ::dozeLine),
+                gate(
+                    Gates.DOZE,
+                    facts.dozeExempt,
+                    "Android may put the network to sleep with the screen off",
+                    ::dozeLine,
+                ),
                 if (facts.api < ApiLevel.TIRAMISU) {
                     null
                 } else {

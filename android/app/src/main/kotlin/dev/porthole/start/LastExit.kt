@@ -31,19 +31,32 @@ class LastExit(
             if (Build.VERSION.SDK_INT < Build.VERSION_CODES.R) return "unknown"
             return when (reason) {
                 ApplicationExitInfo.REASON_EXIT_SELF -> "exit-self"
+
                 ApplicationExitInfo.REASON_SIGNALED -> "signaled"
+
                 ApplicationExitInfo.REASON_LOW_MEMORY -> "low-memory"
+
                 ApplicationExitInfo.REASON_CRASH -> "crash"
+
                 ApplicationExitInfo.REASON_CRASH_NATIVE -> "crash-native"
+
                 ApplicationExitInfo.REASON_ANR -> "not-responding"
+
                 ApplicationExitInfo.REASON_INITIALIZATION_FAILURE -> "initialization-failure"
+
                 ApplicationExitInfo.REASON_PERMISSION_CHANGE -> "permission-change"
+
                 ApplicationExitInfo.REASON_EXCESSIVE_RESOURCE_USAGE -> "excessive-resource-usage"
+
                 // The task manager's stop button and a force-stop: Android tells nobody beforehand.
                 ApplicationExitInfo.REASON_USER_REQUESTED -> "user-requested"
+
                 ApplicationExitInfo.REASON_USER_STOPPED -> "user-stopped"
+
                 ApplicationExitInfo.REASON_DEPENDENCY_DIED -> "dependency-died"
+
                 ApplicationExitInfo.REASON_OTHER -> "other"
+
                 else -> "reason-$reason"
             }
         }

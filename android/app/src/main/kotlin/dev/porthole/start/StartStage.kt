@@ -33,9 +33,9 @@ sealed interface Stage {
 }
 
 /**
- * The two stages of a start, as a state machine: first be there, with whatever type is allowed to start at boot, then add
- * the camera. A refusal costs what was refused and nothing else; what has been granted once is kept until Android takes it
- * back. The service's main thread only.
+ * The two stages of a start, as a state machine: first be there, with whatever type is allowed to start at boot, then
+ * add the camera. A refusal costs what was refused and nothing else; what has been granted once is kept until Android
+ * takes it back. The service's main thread only.
  *
  * @param promote calls `startForeground` with these types and answers null, or why Android would not.
  */
@@ -44,10 +44,13 @@ class StartStage(
     private val wantsMicrophone: Boolean = false,
     private val promote: (Set<ServiceType>) -> Refusal?,
 ) {
+    /** Any thread may read it, and [refusals]. */
+    @Volatile
     var stage: Stage = Stage.Stopped
         private set
 
     /** Refusals of the last start, oldest first. */
+    @Volatile
     var refusals: List<Refusal> = emptyList()
         private set
 
@@ -88,7 +91,10 @@ class StartStage(
     ): Stage {
         // Nothing here keeps the camera from us; a missing permission is told by its own gate.
         val base = stage as? Stage.Background
-        if (!facts.cameraPermission) return base ?: Stage.Locked(Refusal(CAMERA, "the CAMERA permission is not granted"))
+        if (!facts.cameraPermission) {
+            return base
+                ?: Stage.Locked(Refusal(CAMERA, "the CAMERA permission is not granted"))
+        }
         if (api < ApiLevel.R) return base ?: Stage.Capturing(microphone = wantsMicrophone)
 
         val attempts = if (wantsMicrophone) listOf(true, false) else listOf(false)
@@ -102,8 +108,8 @@ class StartStage(
     }
 
     /**
-     * `startForeground` did not throw. Before Android 14 it never does for the camera's sake, and later it may still be that
-     * a start from the background opens no camera; the app-op is the only one that tells.
+     * `startForeground` did not throw. Before Android 14 it never does for the camera's sake, and later it may still be
+     * that a start from the background opens no camera; the app-op is the only one that tells.
      */
     private fun granted(
         trigger: Trigger,

@@ -68,7 +68,10 @@ class GatedCamerasTest {
     fun `behind a closed gate every camera is locked, with the reason and the cure, and nothing is opened`() {
         gate.lock = CameraLock("not now", "adb shell …")
         val info = cameras.cameras().single()
-        assertEquals(listOf(CameraState.LOCKED_BY_OS, "not now", "adb shell …"), listOf(info.state, info.reason, info.fix))
+        assertEquals(
+            listOf(CameraState.LOCKED_BY_OS, "not now", "adb shell …"),
+            listOf(info.state, info.reason, info.fix),
+        )
         open()!!.close()
         cameras.capture("back", CaptureSpec(640, 480, 80, Rotation.NONE), sink)!!.close()
         assertEquals(listOf("locked_by_os: not now", "locked_by_os: not now"), told)

@@ -37,9 +37,19 @@ class ConfigIntakeTest {
     private fun ConfigIntake.accept(
         sealed: String?,
         logins: String = "configured",
-    ) = told(Json.write(linkedMapOf("state" to "accepted", "text" to sealed, "masked" to sealed?.let { "masked $it" }, "logins" to logins)))
+    ) = told(
+        Json.write(
+            linkedMapOf(
+                "state" to "accepted",
+                "text" to sealed,
+                "masked" to sealed?.let { "masked $it" },
+                "logins" to logins,
+            ),
+        ),
+    )
 
-    private fun ConfigIntake.refuse() = told("""{"state":"refused","issues":[{"path":"rtsp.port","message":"must be a number"}]}""")
+    private fun ConfigIntake.refuse() =
+        told("""{"state":"refused","issues":[{"path":"rtsp.port","message":"must be a number"}]}""")
 
     private fun ConfigIntake.text(): String? = (read() as? ConfigText.Present)?.text
 
@@ -188,5 +198,6 @@ class ConfigIntakeTest {
     }
 
     private fun permissions(file: File): String =
-        java.nio.file.attribute.PosixFilePermissions.toString(Files.getPosixFilePermissions(file.toPath()))
+        java.nio.file.attribute.PosixFilePermissions
+            .toString(Files.getPosixFilePermissions(file.toPath()))
 }

@@ -40,9 +40,19 @@ class DropFolderTest {
     private fun read() = (intake.read() as ConfigText.Present).text
 
     private fun accept(sealed: String) =
-        intake.told(Json.write(mapOf("state" to "accepted", "text" to sealed, "masked" to "masked", "logins" to "configured")))
+        intake.told(
+            Json.write(
+                mapOf(
+                    "state" to "accepted",
+                    "text" to sealed,
+                    "masked" to "masked",
+                    "logins" to "configured",
+                ),
+            ),
+        )
 
-    private fun refuse() = intake.told("""{"state":"refused","issues":[{"path":"users[0].password","message":"must be text"}]}""")
+    private fun refuse() =
+        intake.told("""{"state":"refused","issues":[{"path":"users[0].password","message":"must be text"}]}""")
 
     @After
     fun clean() {

@@ -7,7 +7,14 @@ import org.junit.Test
 class HostSettingsTest {
     @Test
     fun `without a configuration the defaults hold`() {
-        for (text in listOf(null, "{}", "no JSON", "[]", """{"power":7,"config":[]}""", """{"power":{"awake":"sometimes"}}""")) {
+        for (text in listOf(
+            null,
+            "{}",
+            "no JSON",
+            "[]",
+            """{"power":7,"config":[]}""",
+            """{"power":{"awake":"sometimes"}}""",
+        )) {
             assertEquals(HostSettings(Awake.ALWAYS, sdcardDrop = true), HostSettings.of(text))
         }
     }

@@ -37,6 +37,11 @@ class PowerPolicyTest {
 
     @Test
     fun `without a listener nothing is held, whatever the setting`() {
-        for (setting in Awake.entries) assertEquals(nothing, holds(setting, listening = false, watched = true, charging = true))
+        for (setting in Awake.entries) {
+            assertEquals(
+                nothing,
+                holds(setting, listening = false, watched = true, charging = true),
+            )
+        }
     }
 }

@@ -38,7 +38,7 @@ class StartStageTest {
     }
 
     @Test
-    fun `when Android refuses the camera's type, the service stays and the cameras are locked, with Android's reason`() {
+    fun `when Android refuses the camera's type, the service stays and the cameras are locked`() {
         val stage = stageOn(35, refuses = ::refusesCamera)
         assertEquals(Stage.Locked(Refusal("types", "no to 2")), stage.start(Trigger.BOOT, Facts(35)))
         assertEquals(listOf(Refusal("types", "no to 2")), stage.refusals)
