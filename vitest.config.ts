@@ -8,6 +8,7 @@ export default defineConfig({
         test: {
           name: "architecture",
           include: ["test/architecture/**/*.test.ts"],
+          testTimeout: 30_000,
         },
       },
       {
@@ -20,6 +21,8 @@ export default defineConfig({
             "test/fakes/**/*.test.ts",
             "page/**/*.test.ts",
           ],
+          // Property tests draw hundreds of cases: a busy machine must not turn that into a failure.
+          testTimeout: 30_000,
         },
       },
       {
@@ -27,6 +30,7 @@ export default defineConfig({
           name: "conformance",
           include: ["test/conformance/**/*.test.ts"],
           fileParallelism: false,
+          testTimeout: 30_000,
         },
       },
       {
