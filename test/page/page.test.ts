@@ -9,7 +9,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect } from "vitest";
 import { ADMIN, GUEST, startApiServer } from "../api/api-server.ts";
 import { programPath, runClient, testWith } from "../interop/clients.ts";
 import { type Login, Server } from "../interop/server.ts";
-import { within } from "../interop/wait.ts";
+import { pause, within } from "../interop/wait.ts";
 import {
   launchBrowser,
   mjpegStreams,
@@ -144,6 +144,9 @@ describe("the cameras", () => {
 
       await setHidden(page, true);
       await streamsBecome(server, ADMIN, []);
+      // Not just for a moment, either.
+      await pause(1_000);
+      expect(await mjpegStreams(server, ADMIN)).toEqual([]);
       await setHidden(page, false);
       await streamsBecome(server, ADMIN, [FRONT]);
 
