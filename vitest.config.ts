@@ -66,7 +66,7 @@ export default defineConfig({
           name: "android",
           include: ["test/android/**/*.test.ts"],
           fileParallelism: false,
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           hookTimeout: 60_000,
         },
       },

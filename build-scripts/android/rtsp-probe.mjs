@@ -9,15 +9,15 @@ const md5 = (/** @type {string} */ text) => createHash("md5").update(text).diges
 
 /**
  * Plays a stream until enough packets have come. Throws with what went wrong.
- * @param {{ port: number, path: string, login?: { name: string, password: string } | undefined, packets?: number,
+ * @param {{ host?: string, port: number, path: string, login?: { name: string, password: string } | undefined, packets?: number,
  *   timeoutMs?: number }} options
  * @returns {Promise<{ media: string, packets: number }>} media: the m= and rtpmap lines of the SDP
  */
-export async function probe({ port, path, login, packets = 30, timeoutMs = 20_000 }) {
-  const socket = net.connect({ host: "127.0.0.1", port });
+export async function probe({ host = "127.0.0.1", port, path, login, packets = 30, timeoutMs = 20_000 }) {
+  const socket = net.connect({ host, port });
   const timer = setTimeout(() => socket.destroy(new Error(`nothing within ${timeoutMs / 1000} s`)), timeoutMs);
   try {
-    const url = `rtsp://127.0.0.1:${port}${path}`;
+    const url = `rtsp://${host}:${port}${path}`;
     const dialog = new Dialog(socket, login);
     const described = await dialog.ask("DESCRIBE", url, { Accept: "application/sdp" });
     const control = /^m=video[\s\S]*?^a=control:(\S+)/m.exec(described.body)?.[1];

@@ -45,6 +45,7 @@ export const NEW_PHONE = {
   bootsFor: 2,
   /** Words of Android that make a command fail, by command. */
   faults: /** @type {Record<string, string>} */ ({}),
+  crashLog: "--------- beginning of crash",
   calls: /** @type {string[]} */ ([]),
   written: 0,
 };
@@ -155,9 +156,13 @@ function shell(phone, line, input) {
     ["cmd package set-home-activity", () => setHome(phone, String(words[3]))],
     ["am start-foreground-service", () => start(phone, "service")],
     ["am start -n", () => start(phone, "activity")],
+    ["am crash", () => crash(phone)],
+    ["dumpsys deviceidle force-idle", () => ({ out: "Now forced in to deep idle mode" })],
+    ["dumpsys deviceidle unforce", () => ({ out: "Light state: ACTIVE, deep state: ACTIVE" })],
     ["am force-stop", () => stop(phone)],
     ["content", () => content(phone, words, input)],
     ["dumpsys power", () => ({ out: phone.capturing ? "  PARTIAL_WAKE_LOCK 'porthole:server' ACQ=-1m" : "" })],
+    ["logcat -d -b crash", () => ({ out: phone.crashLog })],
     ["logcat", () => ({ out: "I Porthole: serving on ports 7778 and 8089" })],
     ["input keyevent", () => ({ out: "" })],
   ];
@@ -245,6 +250,13 @@ function start(phone, what) {
   // Android 11 counts the shell's start of a service as one from the background.
   phone.capturing = phone.granted.includes("CAMERA") && (phone.sdk !== 30 || what === "activity" || phone.capturing);
   return { out: `Starting ${what}: Intent { cmp=${PACKAGE}/.PortholeService }` };
+}
+
+/** Brought back from the background, it has the cameras only by a way that needs nobody. */
+function crash(phone) {
+  boot(phone);
+  phone.bootLooks = 0;
+  return { out: "" };
 }
 
 function stop(phone) {

@@ -9,7 +9,7 @@ import { NEW_PHONE } from "./fake-adb.mjs";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const FAKE_ADB = join(ROOT, "test/android/fake-adb.mjs");
-const RUN_MS = 60_000;
+const RUN_MS = 120_000;
 
 export type Phone = typeof NEW_PHONE;
 
