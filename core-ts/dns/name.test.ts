@@ -33,7 +33,7 @@ describe("a domain name", () => {
     ["a pointer to itself", [0xc0, 0]],
     ["a pointer forward", [0xc0, 2, 1, "a", 0]],
     ["two pointers at one another", [1, "a", 0xc0, 4, 0xc0, 0]],
-    ["an unknown kind of label", [0x41, "a", 0]],
+    ["an unknown kind of label", [0x41, "a".repeat(0x41), 0]],
     ["an end in a label", [3, "ab"]],
     ["an end before the empty label", [1, "a"]],
     ["half a pointer", [0xc0]],

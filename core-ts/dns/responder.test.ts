@@ -330,8 +330,11 @@ describe("a question", () => {
     const world = new World().live();
     const from = { address: "192.0.2.20", port: 40_000, isOwn: true };
     world.receive({ id: 4711, questions: [question(INSTANCE, SRV, { wantsUnicast: true })] }, from);
-    const [{ message, to } = expect.fail("no answer")] = world.sent();
+    const [{ bytes, to } = expect.fail("no answer")] = world.responder.run(world.nowUs);
+    const message = decodeMessage(textOfBytes(bytes));
     expect(to).toEqual({ address: "192.0.2.20", port: 40_000 });
+    // In the question and, since such resolvers expect no pointer there, in the SRV too; the A record's name is a pointer.
+    expect(textOfBytes(bytes).split("local")).toHaveLength(3);
     expect(message).toMatchObject({ id: 4711, isResponse: true, questions: [question(INSTANCE, SRV)] });
     expect(summary(message.answers)).toEqual(["door._http._tcp.local SRV 10"]);
     expect(summary(message.additionals)).toEqual(["door.local A 10"]);

@@ -121,7 +121,8 @@ describe("discovery", () => {
 
   it("leaves out what others can't reach: loopback, unless it is named, and networks without multicast", () => {
     const host = new FakeHost();
-    host.interfaceList = [LO, ETH, WLAN, CELL];
+    // Some systems say of loopback that it has multicast, others not.
+    host.interfaceList = [{ ...LO, multicast: true }, ETH, WLAN, CELL];
     const everywhere = start({}, host);
     expect(openedOn(everywhere)).toEqual(["eth0", "wlan0"]);
 
@@ -146,6 +147,10 @@ describe("discovery", () => {
     );
     expect(eth).toEqual(["address 192.0.2.10", "address 2001:db8::10"]);
     expect(wlan).toEqual(["address 198.51.100.10"]);
+
+    const other = new FakeHost();
+    other.interfaceList = [LO, ETH, ETH6];
+    expect(textsOf(told(settled(start({}, other))), "door.local")).toEqual(["address 192.0.2.10"]);
   });
 
   it("answers on the interface that a question came in by, though every socket hears it", () => {
