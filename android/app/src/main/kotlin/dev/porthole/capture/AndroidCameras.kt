@@ -3,7 +3,6 @@ package dev.porthole.capture
 import android.content.Context
 import android.os.Build
 import android.os.Process
-import android.os.SystemClock
 import dev.porthole.cameras.CameraGate
 import dev.porthole.gl.GlStage
 import dev.porthole.gl.ShaderTexts
@@ -39,6 +38,7 @@ class AndroidCameras private constructor(
 
     private companion object {
         const val CLOSE_MAX_MS = 4_000L
+        const val NANOS_PER_MICRO = 1_000L
 
         fun ports(
             context: Context,
@@ -57,7 +57,7 @@ class AndroidCameras private constructor(
                 },
                 orientation = OrientationSensor(context),
                 memory = RungPreferences(context),
-                clocks = DeviceClocks(SystemClock::elapsedRealtimeNanos, System::nanoTime),
+                clocks = DeviceClocks({ clock.nowUs() * NANOS_PER_MICRO }, System::nanoTime),
                 lane = lane,
                 lanes = { HandlerLane(it, Process.THREAD_PRIORITY_DISPLAY) },
                 jpeg = ::YuvJpeg,

@@ -58,7 +58,9 @@ class Camera2Device(
         val outputs = surfaces.map(::OutputConfiguration)
         if (Build.VERSION.SDK_INT >= ApiLevel.TIRAMISU) keepSensorTime(outputs.first())
         val executor = java.util.concurrent.Executor { lane.handler.post(it) }
-        device.createCaptureSession(SessionConfiguration(SessionConfiguration.SESSION_REGULAR, outputs, executor, callback))
+        device.createCaptureSession(
+            SessionConfiguration(SessionConfiguration.SESSION_REGULAR, outputs, executor, callback),
+        )
     }
 
     /** Nobody may move a picture's time to a display's beat. */

@@ -123,12 +123,41 @@ class Camera2Port(
             error: Int,
         ) {
             when (error) {
-                ERROR_CAMERA_IN_USE -> lost(camera, CameraFault.Kind.IN_USE, "another app has it")
-                ERROR_MAX_CAMERAS_IN_USE -> lost(camera, CameraFault.Kind.IN_USE, "no more cameras may be open at a time")
-                ERROR_CAMERA_DISABLED -> lost(camera, CameraFault.Kind.DISABLED, "CAMERA_DISABLED")
-                ERROR_CAMERA_DEVICE -> lost(camera, CameraFault.Kind.FAILED, "the camera has failed (ERROR_CAMERA_DEVICE)")
-                ERROR_CAMERA_SERVICE -> lost(camera, CameraFault.Kind.FAILED, "the camera service has failed (ERROR_CAMERA_SERVICE)")
-                else -> lost(camera, CameraFault.Kind.FAILED, "error $error")
+                ERROR_CAMERA_IN_USE -> {
+                    lost(camera, CameraFault.Kind.IN_USE, "another app has it")
+                }
+
+                ERROR_MAX_CAMERAS_IN_USE -> {
+                    lost(
+                        camera,
+                        CameraFault.Kind.IN_USE,
+                        "no more cameras may be open at a time",
+                    )
+                }
+
+                ERROR_CAMERA_DISABLED -> {
+                    lost(camera, CameraFault.Kind.DISABLED, "CAMERA_DISABLED")
+                }
+
+                ERROR_CAMERA_DEVICE -> {
+                    lost(
+                        camera,
+                        CameraFault.Kind.FAILED,
+                        "the camera has failed (ERROR_CAMERA_DEVICE)",
+                    )
+                }
+
+                ERROR_CAMERA_SERVICE -> {
+                    lost(
+                        camera,
+                        CameraFault.Kind.FAILED,
+                        "the camera service has failed (ERROR_CAMERA_SERVICE)",
+                    )
+                }
+
+                else -> {
+                    lost(camera, CameraFault.Kind.FAILED, "error $error")
+                }
             }
         }
 

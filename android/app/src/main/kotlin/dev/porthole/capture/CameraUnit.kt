@@ -107,7 +107,9 @@ class CameraUnit(
         grace?.cancel()
         when (val now = phase) {
             is Phase.Idle -> begin()
+
             is Phase.Open -> now.attempt.welcome(output)
+
             // Both go on by themselves.
             is Phase.Waiting, is Phase.Closing -> Unit
         }
@@ -117,12 +119,16 @@ class CameraUnit(
         if (!outputs.remove(output) || outputs.isNotEmpty()) return
         neighbours.changed()
         when (val now = phase) {
-            is Phase.Open -> grace = lane.after(GRACE_MS) { if (outputs.isEmpty()) close() }
+            is Phase.Open -> {
+                grace = lane.after(GRACE_MS) { if (outputs.isEmpty()) close() }
+            }
+
             is Phase.Waiting -> {
                 now.timeout.cancel()
                 phase = Phase.Idle
             }
-            is Phase.Idle, is Phase.Closing -> Unit
+
+            is Phase.Idle, is Phase.Closing -> {}
         }
     }
 
@@ -166,7 +172,11 @@ class CameraUnit(
         zoom?.let { this.zoom = it }
         exposure?.let { this.exposure = it }
         val now = phase
-        if (now is Phase.Open) now.attempt.applySettings() else if (torch != null) port.setTorch(facts.id, torch)
+        if (now is Phase.Open) {
+            now.attempt.applySettings()
+        } else if (torch != null) {
+            port.setTorch(facts.id, torch)
+        }
     }
 
     private fun settings(): PictureSettings {
@@ -193,28 +203,43 @@ class CameraUnit(
     ) {
         val now = reportOf(fault)
         log("$name: $now")
-        (phase as? Phase.Open)?.attempt?.release()
         report = if (ours) report else now
         val ended = outputs.toList()
         outputs.clear()
         val reason = if (ours) "${CameraState.IN_USE.label}: ${fault.message}" else now.toString()
-        for (output in ended) output.lost(reason)
         if (!ours) planRecovery(now.state)
+        // Whoever hears of it and looks finds it so.
         neighbours.changed()
+        for (output in ended) output.lost(reason)
+        (phase as? Phase.Open)?.attempt?.release()
     }
 
     private fun reportOf(fault: CameraFault): CameraReport =
         when (fault.kind) {
-            CameraFault.Kind.IN_USE -> CameraReport(CameraState.IN_USE, fault.message, CLOSE_OTHER)
-            CameraFault.Kind.DISCONNECTED -> CameraReport(CameraState.EVICTED, fault.message, CLOSE_OTHER)
-            CameraFault.Kind.FAILED -> CameraReport(CameraState.ERROR, fault.message)
-            CameraFault.Kind.DISABLED ->
+            CameraFault.Kind.IN_USE -> {
+                CameraReport(CameraState.IN_USE, fault.message, CLOSE_OTHER)
+            }
+
+            CameraFault.Kind.DISCONNECTED -> {
+                CameraReport(CameraState.EVICTED, fault.message, CLOSE_OTHER)
+            }
+
+            CameraFault.Kind.FAILED -> {
+                CameraReport(CameraState.ERROR, fault.message)
+            }
+
+            CameraFault.Kind.DISABLED -> {
                 if (port.disabledByPolicy()) {
-                    CameraReport(CameraState.DISABLED, "a device policy switches the cameras off", "adb shell dumpsys device_policy")
+                    CameraReport(
+                        CameraState.DISABLED,
+                        "a device policy switches the cameras off",
+                        "adb shell dumpsys device_policy",
+                    )
                 } else {
                     gate.refused(fault.message ?: "")
                     CameraReport(CameraState.LOCKED_BY_OS, fault.message)
                 }
+            }
         }
 
     /** When the state becomes ok again without anybody's asking. Of an error only the next opening can tell. */
@@ -223,13 +248,20 @@ class CameraUnit(
         val pauseMs = pause.failed(clock.nowUs())
         recovery =
             when (state) {
-                CameraState.IN_USE, CameraState.EVICTED ->
+                CameraState.IN_USE, CameraState.EVICTED -> {
                     lane.after(pauseMs) {
                         recovery = null
                         if (free) recover()
                     }
-                CameraState.DISABLED -> lane.after(POLICY_LOOK_MS, ::lookAtPolicy)
-                else -> null
+                }
+
+                CameraState.DISABLED -> {
+                    lane.after(POLICY_LOOK_MS, ::lookAtPolicy)
+                }
+
+                else -> {
+                    null
+                }
             }
     }
 

@@ -249,10 +249,25 @@ class DeviceCameras(
     ): CameraInfo {
         val report =
             when {
-                unit.report != CameraReport.OK -> unit.report
-                unit.takenByOthers -> CameraReport(CameraState.IN_USE, "another app has it", "close the app that has the camera")
-                obstacle != null -> CameraReport(CameraState.IN_USE, obstacle)
-                else -> CameraReport.OK
+                unit.report != CameraReport.OK -> {
+                    unit.report
+                }
+
+                unit.takenByOthers -> {
+                    CameraReport(
+                        CameraState.IN_USE,
+                        "another app has it",
+                        "close the app that has the camera",
+                    )
+                }
+
+                obstacle != null -> {
+                    CameraReport(CameraState.IN_USE, obstacle)
+                }
+
+                else -> {
+                    CameraReport.OK
+                }
             }
         return CameraInfo(
             unit.name,

@@ -70,8 +70,14 @@ class H264Encoder(
 
     override fun attach(running: RunningCamera) {
         val opened = result ?: return
-        val target = StageTarget.Encoder(opened.codec.input, ::drawn, { fail("H.264 encoder ${opened.facts.name}: $it") })
-        val next = StageOutput(opened.size, spec.fps, { unit.clockwise(spec.rotation) }, spec.mirror, spec.clock, target)
+        val target =
+            StageTarget.Encoder(
+                opened.codec.input,
+                ::drawn,
+                { fail("H.264 encoder ${opened.facts.name}: $it") },
+            )
+        val next =
+            StageOutput(opened.size, spec.fps, { unit.clockwise(spec.rotation) }, spec.mirror, spec.clock, target)
         stage = running.stage
         stageOutput = next
         running.stage.add(next)
@@ -111,7 +117,9 @@ class H264Encoder(
 
     // ── The stage's thread ─────────────────────────────────────────────────────────────────────────────────────────
 
-    private fun drawn(@Suppress("UNUSED_PARAMETER") timeUs: Long) {
+    private fun drawn(
+        @Suppress("UNUSED_PARAMETER") timeUs: Long,
+    ) {
         drawnUs = clock.nowUs()
     }
 

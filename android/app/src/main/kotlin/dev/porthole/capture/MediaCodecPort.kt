@@ -41,7 +41,9 @@ class MediaCodecPort(
             video.widthAlignment,
             video.heightAlignment,
             video.bitrateRange.lower..video.bitrateRange.upper,
-            all.encoderCapabilities?.isBitrateModeSupported(MediaCodecInfo.EncoderCapabilities.BITRATE_MODE_CBR) == true,
+            all.encoderCapabilities?.isBitrateModeSupported(
+                MediaCodecInfo.EncoderCapabilities.BITRATE_MODE_CBR,
+            ) == true,
             setOfNotNull(
                 AvcProfile.BASELINE.takeIf { CodecProfileLevel.AVCProfileBaseline in profiles },
                 AvcProfile.HIGH.takeIf { CodecProfileLevel.AVCProfileHigh in profiles },

@@ -38,7 +38,9 @@ class SensorTime(
         return when {
             // Some say so and don't: a picture is never from long ago.
             hostTimestamps && abs(bootNs - sensorNs) < PLAUSIBLE_NS -> 0
+
             abs(awakeNs - sensorNs) < PLAUSIBLE_NS -> bootNs - awakeNs
+
             // Nobody knows which clock it is. The first picture has just arrived; how old it is stays unknown.
             else -> bootNs - sensorNs
         }

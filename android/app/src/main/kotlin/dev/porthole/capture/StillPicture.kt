@@ -74,7 +74,15 @@ class StillPicture(
                     if (file == null) failed("the picture can't be compressed") else taken(file)
                 }
             }
-        val next = StageOutput(size, FPS, { unit.clockwise(spec.rotation) }, mirror = false, clock = false, StageTarget.Pixels(box))
+        val next =
+            StageOutput(
+                size,
+                FPS,
+                { unit.clockwise(spec.rotation) },
+                mirror = false,
+                clock = false,
+                StageTarget.Pixels(box),
+            )
         stage = running.stage
         stageOutput = next
         running.stage.add(next)

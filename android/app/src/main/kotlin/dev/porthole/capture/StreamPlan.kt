@@ -37,7 +37,14 @@ object StreamPlanner {
         camera: CameraFacts,
         stillRefused: Boolean,
     ): PixelSize? {
-        val guaranteed = if (stillRefused || !camera.guaranteesStill) null else camera.stillSizes.maxByOrNull { it.area }
+        val guaranteed =
+            if (stillRefused ||
+                !camera.guaranteesStill
+            ) {
+                null
+            } else {
+                camera.stillSizes.maxByOrNull { it.area }
+            }
         return guaranteed ?: largestPreview(camera)
     }
 
@@ -65,10 +72,23 @@ object StreamPlanner {
         camera: CameraFacts,
         stream: PixelSize,
     ): PixelSize? =
-        if (camera.guaranteesStill && camera.previewBound covers stream) camera.stillSizes.maxByOrNull { it.area } else null
+        if (camera.guaranteesStill &&
+            camera.previewBound covers stream
+        ) {
+            camera.stillSizes.maxByOrNull { it.area }
+        } else {
+            null
+        }
 
     private fun shapeDifference(
         size: PixelSize,
         wanted: PixelSize,
-    ): Double = if (wanted.height == 0) 0.0 else abs(size.width / size.height.toDouble() - wanted.width / wanted.height.toDouble())
+    ): Double =
+        if (wanted.height ==
+            0
+        ) {
+            0.0
+        } else {
+            abs(size.width / size.height.toDouble() - wanted.width / wanted.height.toDouble())
+        }
 }

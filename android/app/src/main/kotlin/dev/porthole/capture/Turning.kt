@@ -25,9 +25,12 @@ object Turning {
     ): Int =
         when {
             rotation != Rotation.AUTO -> rotation.degrees
+
             // A front camera looks at the device's turn from the other side; an external one is no part of it.
             camera.facing == Facing.BACK -> (camera.sensorDegrees + deviceDegrees) % FULL
+
             camera.facing == Facing.FRONT -> (camera.sensorDegrees - deviceDegrees + FULL) % FULL
+
             else -> camera.sensorDegrees % FULL
         }
 

@@ -63,7 +63,12 @@ class ClockOverlay(
     private fun paintAnew(second: Long) {
         bitmap.eraseColor(BACKGROUND)
         val margin = place.left
-        canvas.drawText(format.format(Date(second * MILLIS_PER_SECOND)), margin.toFloat(), margin / 2 - paint.ascent(), paint)
+        canvas.drawText(
+            format.format(Date(second * MILLIS_PER_SECOND)),
+            margin.toFloat(),
+            margin / 2 - paint.ascent(),
+            paint,
+        )
         GLES20.glBindTexture(GLES20.GL_TEXTURE_2D, texture[0])
         Framebuffer.setUp(GLES20.GL_TEXTURE_2D, GLES20.GL_LINEAR)
         GLUtils.texImage2D(GLES20.GL_TEXTURE_2D, 0, bitmap, 0)

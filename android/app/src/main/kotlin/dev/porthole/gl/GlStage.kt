@@ -174,7 +174,8 @@ class GlStage(
         ) {
             gl.egl.makeIdle()
             val made =
-                reader ?: PixelReader(output.size, gl.nv21, target.sink, beside = gl.egl.version > 2).also { reader = it }
+                reader
+                    ?: PixelReader(output.size, gl.nv21, target.sink, beside = gl.egl.version > 2).also { reader = it }
             val buffer = made.claim() ?: return
             made.picture.bind()
             paint(gl, timeUs)

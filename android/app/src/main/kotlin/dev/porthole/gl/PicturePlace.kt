@@ -97,10 +97,14 @@ data class PicturePlace(
         ): Point =
             when (clockwise) {
                 0 -> turned
+
                 // The source's top left corner has become the top right one.
                 QUARTER -> Point(turned.y, 1 - turned.x)
+
                 HALF -> Point(1 - turned.x, 1 - turned.y)
+
                 THREE_QUARTERS -> Point(1 - turned.y, turned.x)
+
                 else -> throw IllegalArgumentException("no multiple of 90 degrees below 360: $clockwise")
             }
     }

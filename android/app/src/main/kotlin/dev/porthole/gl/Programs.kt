@@ -70,7 +70,10 @@ open class Program(
 class PictureProgram(
     texts: ShaderTexts,
     external: Boolean,
-) : Program(texts.pictureVertex, (if (external) ShaderTexts.EXTERNAL else ShaderTexts.ORDINARY) + texts.pictureFragment) {
+) : Program(
+        texts.pictureVertex,
+        (if (external) ShaderTexts.EXTERNAL else ShaderTexts.ORDINARY) + texts.pictureFragment,
+    ) {
     private val target = if (external) GLES11Ext.GL_TEXTURE_EXTERNAL_OES else GLES20.GL_TEXTURE_2D
     private val origin = uniform("origin")
     private val across = uniform("across")
