@@ -13,8 +13,8 @@
 import * as path from "node:path";
 import { parseArgs } from "node:util";
 import { signingKey } from "./android/key.mjs";
-import { isCompiled, packageApk } from "./android/package.mjs";
-import { ensureTools, mavenArgs, run } from "./jvm.mjs";
+import { compileApp, packageApk } from "./android/package.mjs";
+import { ensureTools } from "./jvm.mjs";
 import { build, ensurePackages, root } from "./lib/setup.mjs";
 
 function options() {
@@ -30,21 +30,13 @@ function options() {
   return values;
 }
 
-function compile() {
-  if (isCompiled()) return;
-  console.error("Compiling the app with Maven");
-  const goals = ["-Pandroid", "-pl", "android/app", "-am", "compile"];
-  const { status } = run("mvn", mavenArgs(goals), { stdio: ["ignore", 2, 2] });
-  if (status !== 0) throw new Error("the app does not compile");
-}
-
 try {
   const { out, key, "key-alias": keyAlias, bundle, work } = options();
   ensurePackages();
   ensureTools();
   const signer = signingKey({ key, keyAlias }, process.env);
   await build();
-  compile();
+  compileApp();
   const { bytes, certificate, algorithm } = packageApk({
     out: path.resolve(out),
     work: path.resolve(work),

@@ -11,7 +11,7 @@
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { javaProgram, run } from "../jvm.mjs";
+import { ensureTools, javaProgram, mavenArgs, run } from "../jvm.mjs";
 import { root } from "../lib/setup.mjs";
 import { artifacts } from "./artifacts.mjs";
 import { readZip, writeZip } from "./zip.mjs";
@@ -54,8 +54,18 @@ export function aapt2() {
   return path.join(APKTOOL, place);
 }
 
+/** Compiles app and host with Maven, where a source is newer than the classes. Throws when that fails. */
+export function compileApp() {
+  if (isCompiled()) return;
+  ensureTools();
+  console.error("Compiling the app with Maven");
+  const goals = ["-Pandroid", "-pl", "android/app", "-am", "compile"];
+  const { status } = run("mvn", mavenArgs(goals), { stdio: ["ignore", 2, 2] });
+  if (status !== 0) throw new Error("the app does not compile");
+}
+
 /** True when the classes of both modules are newer than their sources, and aapt2 is there. */
-export function isCompiled() {
+function isCompiled() {
   const modules = [
     [APP, APP_CLASSES],
     [path.join(root, "bindings/jvm"), HOST_CLASSES],
@@ -91,11 +101,10 @@ export function packageApk({ out, work, bundle, key }) {
   const dexFolder = path.join(work, "dex");
   fs.mkdirSync(dexFolder);
   r8({
-    work,
     output: dexFolder,
     args: ["--min-api", String(numbers.minSdk), "--lib", find("android-all")],
     rules: [RULES, engineRules, linked.rules],
-    program: [classesJar(work), engine, ...libraries(find)],
+    program: [classesJar(work), engine, ...librariesOf(find)],
   });
 
   const files = readZip(fs.readFileSync(linked.archive));
@@ -117,25 +126,25 @@ export function packageApk({ out, work, bundle, key }) {
 }
 
 /**
- * Shrinks host and engine by the app's rules into class files that run here, with the desktop's engine in place of the
- * phone's: the only way to see shrunk classes work without a phone.
- * @param {{ out: string, work: string, program: string, rules: string }} options program: a jar of classes that use them;
- *   rules: what to keep of it
+ * Shrinks a Java program together with host and engine by the app's rules, into class files that run here, with the
+ * desktop's engine in place of the phone's: the only way to see shrunk classes work without a phone.
+ * @param {{ source: string, out: string, work: string }} options source: one file whose class has its name and a main
  */
-export function shrinkForJvm({ out, work, program, rules }) {
-  fs.mkdirSync(work, { recursive: true });
+export function shrinkForJvm({ source, out, work }) {
   const find = artifacts();
+  const classes = path.join(work, "program");
+  fs.mkdirSync(classes, { recursive: true });
+  const libraries = [find("quickjs-kt-jvm"), ...librariesOf(find)];
+  const javac = javaProgram().replace(/java(\.exe)?$/, "javac$1");
+  tool(javac, ["-d", classes, "-cp", [HOST_CLASSES, ...libraries].join(path.delimiter), source]);
+  const program = path.join(work, "program.jar");
+  fs.writeFileSync(program, jarOf([classes, HOST_CLASSES]));
+  const rules = path.join(work, "program.pro");
+  const main = path.basename(source, ".java");
+  fs.writeFileSync(rules, `-keep class ${main} { public static void main(java.lang.String[]); }\n`);
   const engineRules = path.join(work, "engine.pro");
   fs.writeFileSync(engineRules, entryOf(readZip(fs.readFileSync(find("quickjs-kt-android"))), "proguard.txt"));
-  const host = path.join(work, "host.jar");
-  fs.writeFileSync(host, jarOf([HOST_CLASSES]));
-  r8({
-    work,
-    output: out,
-    args: ["--classfile"],
-    rules: [RULES, engineRules, rules],
-    program: [program, host, find("quickjs-kt-jvm"), ...libraries(find)],
-  });
+  r8({ output: out, args: ["--classfile"], rules: [RULES, engineRules, rules], program: [program, ...libraries] });
 }
 
 /** @param {string} apk @returns {Map<string, string[]>} what android/tools/ApkTool.java says of it, by name */
@@ -157,8 +166,8 @@ export function verifyApk(apk) {
  */
 export function java(args, env = {}) {
   const options = { cwd: root, encoding: "utf8", maxBuffer: 1 << 28, env: { ...process.env, ...env } };
-  const { status, stdout, stderr, error } = spawnSync(javaProgram(), args, /** @type {any} */ (options));
-  if (status !== 0) throw new Error(`java: ${error?.message ?? stderr}`);
+  const { status, signal, stdout, stderr, error } = spawnSync(javaProgram(), args, /** @type {any} */ (options));
+  if (status !== 0) throw new Error(`java: ${error?.message ?? `${stderr || stdout}${signal ?? ""}`}`);
   return String(stdout);
 }
 
@@ -187,7 +196,7 @@ function link(work, bundle, { minSdk, targetSdk, versionCode, versionName }) {
   return { archive, rules };
 }
 
-/** @param {{ work: string, output: string, args: string[], rules: string[], program: string[] }} options */
+/** @param {{ output: string, args: string[], rules: string[], program: string[] }} options */
 function r8({ output, args, rules, program }) {
   const home = javaHome();
   // Otherwise it would replace coroutines' atomic fields by sun.misc.Unsafe, which no Android promises to apps.
@@ -197,7 +206,7 @@ function r8({ output, args, rules, program }) {
   tool(javaProgram(), [...options, ...main, ...args, "--output", output, ...ruleArgs, ...program]);
 }
 
-function libraries(find) {
+function librariesOf(find) {
   return ["kotlin-stdlib", "kotlinx-coroutines-core-jvm", "annotations"].map(find);
 }
 

@@ -1,6 +1,7 @@
 import com.dokar.quickjs.QuickJs;
 import com.dokar.quickjs.QuickJsException;
 import com.dokar.quickjs.binding.FunctionBinding;
+import com.dokar.quickjs.binding.JsObject;
 import dev.porthole.host.Porthole;
 import dev.porthole.host.PortholeEvent;
 import dev.porthole.host.engine.ScriptBundle;
@@ -9,13 +10,17 @@ import java.io.InputStream;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.util.Base64;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import kotlin.Unit;
 import kotlin.coroutines.Continuation;
 import kotlin.coroutines.CoroutineContext;
-import kotlin.coroutines.EmptyCoroutineContext;
 import kotlinx.coroutines.Dispatchers;
+import kotlinx.coroutines.Job;
+import kotlinx.coroutines.JobKt;
 
 /**
  * Uses engine and host in every way that reaches classes by name from native code. apk.test.ts shrinks it together with
@@ -23,11 +28,13 @@ import kotlinx.coroutines.Dispatchers;
  * that fails, or a process that ends early, fails the test.
  */
 final class ShrunkEngine {
+    private static final Job JOB = JobKt.Job(null);
+
     private static final Continuation<Object> DONE =
             new Continuation<>() {
                 @Override
                 public CoroutineContext getContext() {
-                    return EmptyCoroutineContext.INSTANCE;
+                    return JOB;
                 }
 
                 @Override
@@ -38,9 +45,11 @@ final class ShrunkEngine {
         QuickJs engine = QuickJs.Companion.create(Dispatchers.getUnconfined());
         check("a number", ((Number) evaluate(engine, "6 * 7")).intValue() == 42);
         check("an Int8Array", ((byte[]) evaluate(engine, "new Int8Array([1, 2, 3])")).length == 3);
-        check("a Uint8Array", evaluate(engine, "new Uint8Array([1, 2, 255])").toString().contains("255"));
-        check("an object", evaluate(engine, "({ a: 1 })").toString().contains("1"));
-        check("a map and a set", evaluate(engine, "[new Map([[1, 2]]), new Set([3])]").toString().contains("3"));
+        Object unsigned = evaluate(engine, "new Uint8Array([1, 2, 255])");
+        check("a Uint8Array", unsigned.toString().equals("UByteArray(storage=[1, 2, -1])"));
+        check("an object", Long.valueOf(1).equals(((JsObject) evaluate(engine, "({ a: 1 })")).get("a")));
+        List<?> both = (List<?>) evaluate(engine, "[new Map([[1, 2]]), new Set([3])]");
+        check("a map and a set", both.get(0) instanceof Map && both.get(1) instanceof Set);
         engine.defineBinding("nothing", (FunctionBinding<Unit>) values -> Unit.INSTANCE);
         check("a function without a result", evaluate(engine, "String(nothing())").toString().length() > 0);
         engine.defineBinding("bytes", (FunctionBinding<byte[]>) values -> new byte[] {5});

@@ -9,9 +9,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { artifacts } from "../../build-scripts/android/artifacts.mjs";
-import { ABIS, aapt2, appNumbers, java, shrinkForJvm, verifyApk } from "../../build-scripts/android/package.mjs";
-import { readZip, writeZip } from "../../build-scripts/android/zip.mjs";
-import { javaProgram } from "../../build-scripts/jvm.mjs";
+import { ABIS, aapt2, appNumbers, java, verifyApk } from "../../build-scripts/android/package.mjs";
+import { readZip } from "../../build-scripts/android/zip.mjs";
 import { build as buildBundles } from "../../build-scripts/lib/setup.mjs";
 import { type Dex, type Member, readDex } from "./dex.ts";
 
@@ -278,42 +277,6 @@ describe("the code", () => {
     ]);
     expect([...new Set(owners)].filter((owner) => !checked.has(owner))).toEqual([]);
   });
-
-  test("runs, shrunk by the same rules, against the real engine", () => {
-    const find = artifacts();
-    const classes = join(work, "program");
-    const libraries = ["quickjs-kt-jvm", "kotlin-stdlib", "kotlinx-coroutines-core-jvm"].map(find);
-    const classPath = [join(ROOT, "bindings/jvm/target/classes"), ...libraries].join(":");
-    const javac = javaProgram().replace(/java(\.exe)?$/, "javac$1");
-    execFileSync(javac, ["-d", classes, "-cp", classPath, join(ROOT, "test/android/ShrunkEngine.java")]);
-    const names = execFileSync("find", [classes, "-name", "*.class"], { encoding: "utf8" }).trim().split("\n");
-    const program = join(work, "program.jar");
-    writeFileSync(
-      program,
-      writeZip(names.map((name) => ({ name: name.slice(classes.length + 1), data: readFileSync(name), stored: true }))),
-    );
-    const rules = join(work, "program.pro");
-    writeFileSync(rules, "-keep class ShrunkEngine { public static void main(java.lang.String[]); }\n");
-    const shrunk = join(work, "shrunk.jar");
-    shrinkForJvm({ out: shrunk, work: join(work, "shrink"), program, rules });
-    expect(statSync(shrunk).size).toBeLessThan(
-      statSync(find("kotlin-stdlib")).size + statSync(find("quickjs-kt-jvm")).size,
-    );
-    expect(java(["-Xmx256m", "-cp", shrunk, "ShrunkEngine", bundle]).trim().split("\n")).toEqual([
-      "a number",
-      "an Int8Array",
-      "a Uint8Array",
-      "an object",
-      "a map and a set",
-      "a function without a result",
-      "bytes of the host",
-      "an error",
-      "memory",
-      "RTSP",
-      "HTTP",
-      "an orderly end",
-    ]);
-  }, 300_000);
 });
 
 function bytesOf(name: string): Buffer {
