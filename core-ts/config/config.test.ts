@@ -15,7 +15,7 @@ function faults(file: unknown, overrides?: unknown): string[] {
   return [];
 }
 
-const camera = { enabled: true, rotation: "auto", mirror: false, alwaysOn: false, linger: 10 };
+const camera = { enabled: true, rotation: "auto", mirror: false, clock: false, alwaysOn: false, linger: 10 };
 const size = { width: 1280, height: 720, fps: 25, bitrate: 2_000_000, keyIntervalMs: 2_000, quality: 80, rtsp: true };
 const BUILTINS = [
   { path: "/live/back", camera: "back", codec: "h264", ...size },

@@ -342,11 +342,15 @@ const camera = keys(
       oneOf(
         ["auto", 0, 90, 180, 270],
         "degrees",
-        "Clockwise turn of the picture; `auto` follows the way the phone stands.",
+        "Clockwise turn of the sensor's picture, whose long side lies; `auto` makes it upright however the phone stands.",
       ),
       "auto",
     ),
     mirror: v.optional(flag("Swap left and right."), false),
+    clock: v.optional(
+      flag("Write the time of day into the picture, in the device's time zone. Only cameras of an Android device can."),
+      false,
+    ),
     alwaysOn: v.optional(
       flag("Keep the camera open without viewers: the first picture comes sooner, the phone gets warmer."),
       false,

@@ -112,6 +112,7 @@ export class StreamProfiles {
       fps: jpeg ? Math.min(settings.fps, config.mjpeg.fps) : settings.fps,
       rotation: camera?.rotation ?? "auto",
       mirror: camera?.mirror ?? false,
+      ...(camera?.clock === true ? { clock: true } : {}),
       ...(jpeg ? { quality: settings.quality } : { bitrate: settings.bitrate, keyIntervalMs: settings.keyIntervalMs }),
     };
     const lingerUs = seconds(camera?.linger ?? 10);
