@@ -1,6 +1,7 @@
 package dev.porthole
 
 import android.Manifest
+import android.app.admin.DevicePolicyManager
 import android.content.ComponentName
 import android.content.ContentProvider
 import android.content.ContentValues
@@ -28,6 +29,7 @@ import java.util.concurrent.atomic.AtomicInteger
  *     adb shell content read  --uri content://dev.porthole.config/credentials
  *     adb shell content read  --uri content://dev.porthole.config/status
  *     adb shell content call  --uri content://dev.porthole.config --method home --arg on|off
+ *     adb shell content call  --uri content://dev.porthole.config --method owner --arg off
  */
 class ConfigProvider : ContentProvider() {
     private val written = AtomicInteger()
@@ -53,27 +55,30 @@ class ConfigProvider : ContentProvider() {
         extras: Bundle?,
     ): Bundle {
         // Calls are not covered by the manifest's permissions to read and to write.
-        if (Binder.getCallingUid() !=
-            Process.myUid()
-        ) {
-            context!!.enforceCallingPermission(Manifest.permission.DUMP, null)
+        val isOurs = Binder.getCallingUid() == Process.myUid()
+        if (!isOurs) context!!.enforceCallingPermission(Manifest.permission.DUMP, null)
+        when ("$method $arg") {
+            "home on" -> setHome(PackageManager.COMPONENT_ENABLED_STATE_ENABLED)
+            "home off" -> setHome(PackageManager.COMPONENT_ENABLED_STATE_DEFAULT)
+            "owner off" -> giveUpOwnership()
+            else -> throw IllegalArgumentException("--method home --arg on|off, or --method owner --arg off")
         }
-        if (method != "home" ||
-            arg !in listOf("on", "off")
-        ) {
-            throw IllegalArgumentException("--method home --arg on|off")
-        }
-        val state =
-            if (arg ==
-                "on"
-            ) {
-                PackageManager.COMPONENT_ENABLED_STATE_ENABLED
-            } else {
-                PackageManager.COMPONENT_ENABLED_STATE_DEFAULT
-            }
+        return Bundle().apply { putString(method, arg) }
+    }
+
+    /** The shell may not switch a component of another app, so it asks us. */
+    private fun setHome(state: Int) {
         val home = ComponentName(context!!, "dev.porthole.HomeActivity")
         context!!.packageManager.setComponentEnabledSetting(home, state, PackageManager.DONT_KILL_APP)
-        return Bundle().apply { putString("home", arg) }
+    }
+
+    /** Only the owner itself can give a device up; the app can be removed then. */
+    private fun giveUpOwnership() {
+        val policy = context!!.getSystemService(DevicePolicyManager::class.java)
+        val name = context!!.packageName
+        check(policy != null && policy.isDeviceOwnerApp(name)) { "this app does not own the device" }
+        @Suppress("DEPRECATION") // In favour of a factory reset, which is not what somebody asks for here.
+        policy.clearDeviceOwnerApp(name)
     }
 
     private fun login(): String =
@@ -81,7 +86,7 @@ class ConfigProvider : ContentProvider() {
 
     private fun send(text: String): ParcelFileDescriptor {
         val (reader, writer) = ParcelFileDescriptor.createPipe()
-        // A pipe holds 64 KiB, and these are a few hundred bytes: nobody waits.
+        // A pipe holds 64 KiB, and these are a few thousand bytes: nobody waits.
         ParcelFileDescriptor.AutoCloseOutputStream(writer).use { it.write("$text\n".toByteArray()) }
         return reader
     }

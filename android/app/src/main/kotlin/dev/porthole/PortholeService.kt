@@ -214,7 +214,9 @@ class PortholeService : Service() {
         val state = keeper.state
         val listening = state is ServerState.Serving || state is ServerState.Starting
         val watched = cameras.any { it.openEncoders > 0 }
-        locks.apply(PowerPolicy.holds(intake.settings.awake, listening, watched, device.isCharging()))
+        val settings = intake.settings
+        val charging = device.isCharging()
+        locks.apply(PowerPolicy.holds(settings.awake, listening, watched, charging, settings.discovery))
     }
 
     // ── The server ─────────────────────────────────────────────────────────────────────────────────────────────────

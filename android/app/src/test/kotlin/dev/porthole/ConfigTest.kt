@@ -1,5 +1,6 @@
 package dev.porthole
 
+import android.app.admin.DevicePolicyManager
 import android.content.ComponentName
 import android.content.Intent
 import android.content.pm.PackageManager
@@ -7,15 +8,21 @@ import android.net.Uri
 import android.os.FileObserver
 import dev.porthole.config.FolderObserver
 import dev.porthole.host.json.Json
+import dev.porthole.server.ServerState
 import org.junit.After
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
+import org.junit.Assert.assertThrows
 import org.junit.Assert.assertTrue
 import org.junit.Test
 import org.junit.runner.RunWith
 import org.robolectric.Robolectric
 import org.robolectric.RobolectricTestRunner
+import org.robolectric.Shadows.shadowOf
 import org.robolectric.annotation.Config
+import org.robolectric.annotation.Implementation
+import org.robolectric.annotation.Implements
+import org.robolectric.shadows.ShadowDevicePolicyManager
 import java.io.File
 import java.net.HttpURLConnection
 import java.net.URL
@@ -35,7 +42,7 @@ class ConfigTest {
 
     init {
         // Logins are the configuration's own here.
-        parts.overrides = """{"address":"127.0.0.1","rtsp":{"port":0},"http":{"port":0}}"""
+        parts.overrides = """{"address":"127.0.0.1","rtsp":{"port":0},"http":{"port":0},${TestParts.QUIET}}"""
     }
 
     @After
@@ -181,6 +188,30 @@ class ConfigTest {
     }
 
     @Test
+    fun `before the first unlock the stored configuration serves, and after it the folder is looked into`() {
+        stored.writeText(withUser("from the last time"))
+        parts.unlocked = false
+        pushed.writeText(withUser("pushed while it was locked"))
+        world.broadcast(Intent.ACTION_LOCKED_BOOT_COMPLETED)
+        assertEquals(200, login("from the last time"))
+        parts.unlocked = true
+        world.app.sendBroadcast(Intent(Intent.ACTION_USER_UNLOCKED))
+        awaitMasked()
+        assertEquals(200, login("pushed while it was locked"))
+    }
+
+    @Test
+    fun `a stored configuration that is not sound is told of, and the next good one brings the server up`() {
+        stored.writeText("""{"rtsp":{"prot":1}}""")
+        world.broadcast(Intent.ACTION_BOOT_COMPLETED)
+        ServiceWorld.await("the reason is told") { world.app.keeper?.state is ServerState.Failing }
+        assertTrue(read("status"), "rtsp.prot" in read("status"))
+        pushed.writeText(withUser("all is well"))
+        awaitMasked()
+        assertEquals(200, login("all is well"))
+    }
+
+    @Test
     fun `a closed folder takes nothing until the provider opens it again`() {
         pushed.writeText("""{"config":{"sdcardDrop":false},"users":[{"name":"anna","password":"behind the door"}]}""")
         boot()
@@ -216,6 +247,27 @@ class ConfigTest {
             PackageManager.COMPONENT_ENABLED_STATE_DEFAULT,
             world.app.packageManager.getComponentEnabledSetting(home),
         )
+    }
+
+    @Test
+    @Config(shadows = [OwnerThatGivesUp::class])
+    fun `a device that is owned is given up on command, and one that is not stays as it is`() {
+        val policy = world.app.getSystemService(DevicePolicyManager::class.java)
+        assertThrows(IllegalStateException::class.java) { provider.call("owner", "off", null) }
+        shadowOf(policy).setDeviceOwner(ComponentName(world.app, AdminReceiver::class.java))
+        provider.call("owner", "off", null)
+        assertFalse(policy.isDeviceOwnerApp(world.app.packageName))
+        assertThrows(IllegalArgumentException::class.java) { provider.call("owner", "on", null) }
+    }
+
+    /** Robolectric's does nothing when it is asked to. */
+    @Implements(DevicePolicyManager::class)
+    class OwnerThatGivesUp : ShadowDevicePolicyManager() {
+        @Implementation
+        @Suppress("unused")
+        fun clearDeviceOwnerApp(packageName: String) {
+            setDeviceOwner(ComponentName("nobody", packageName))
+        }
     }
 
     private companion object {

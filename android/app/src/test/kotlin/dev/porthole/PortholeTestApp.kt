@@ -44,7 +44,7 @@ class TestParts(
     @Volatile var onLine: (LogLevel, String) -> Unit = { _, _ -> }
 
     @Volatile override var overrides: String =
-        """{"address":"127.0.0.1","rtsp":{"port":0},"http":{"port":0},"auth":{"enabled":false}}"""
+        """{"address":"127.0.0.1","rtsp":{"port":0},"http":{"port":0},"auth":{"enabled":false},$QUIET}"""
 
     /** The gate that the service gave the cameras of the present run. */
     @Volatile var gate: CameraGate? = null
@@ -70,7 +70,14 @@ class TestParts(
             onLine(level, line)
         }
 
-    /** Says that a file has been written. Robolectric's observers hold a handle of the system for ever, and tell less. */
+    /** Whether the shared storage is there. */
+    @Volatile var unlocked = true
+
+    override fun dropFolder(): File? = if (unlocked) super.dropFolder() else null
+
+    /**
+     * Says that a file has been written. Robolectric's observers hold a handle of the system for ever, and tell less.
+     */
     @Volatile var written: (String) -> Unit = {}
 
     @Volatile override var dropLookMs: Long = 100
@@ -125,5 +132,10 @@ class TestParts(
             source.close()
             openSources.decrementAndGet()
         }
+    }
+
+    companion object {
+        /** Nobody on the network is told. */
+        const val QUIET = """"discovery":{"enabled":false}"""
     }
 }

@@ -64,6 +64,9 @@ class ConfigIntake(
     /** True once the core has a configuration; until then an offer waits if there is a stored one. */
     private var running = false
 
+    /** What is stored was refused: nothing is left that could come before an offer. */
+    private var storedIsBad = false
+
     @Volatile var settings: HostSettings = HostSettings.of(textOf(stored))
         private set
 
@@ -119,7 +122,7 @@ class ConfigIntake(
     @Synchronized
     override fun read(): ConfigText {
         // What was taken before comes first: masks in a new text stand for secrets in it.
-        if (judging == null && (running || !stored.exists())) {
+        if (judging == null && (running || storedIsBad || !stored.exists())) {
             judging = offer
             offer = null
         }
@@ -153,6 +156,7 @@ class ConfigIntake(
                 val failed = text != null && textOf(stored) != text && !store(text)
                 if (judged != null) state = IntakeState(judged.origin?.label, notStored = failed)
                 running = true
+                storedIsBad = false
                 judged
             }
         if (result["logins"] != "generated") login.delete()
@@ -169,7 +173,11 @@ class ConfigIntake(
                 .mapNotNull {
                     it as? Map<*, *>
                 }.map { "${it["path"]}: ${it["message"]}" }
-        val judged = synchronized(this) { takeJudged() }
+        val judged =
+            synchronized(this) {
+                if (judging == null) storedIsBad = true
+                takeJudged()
+            }
         if (judged == null) {
             state = IntakeState("stored", problems)
             return

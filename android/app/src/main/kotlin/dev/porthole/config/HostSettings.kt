@@ -9,6 +9,8 @@ data class HostSettings(
     val awake: Awake = Awake.ALWAYS,
     /** Whether files pushed into the shared storage are taken. */
     val sdcardDrop: Boolean = true,
+    /** Whether the network is told of the server. */
+    val discovery: Boolean = true,
 ) {
     companion object {
         /** @param text a configuration that the core has accepted; null for none. */
@@ -19,9 +21,16 @@ data class HostSettings(
                 } catch (_: JsonFault) {
                     null
                 } ?: return HostSettings()
-            val power = root["power"] as? Map<*, *>
-            val config = root["config"] as? Map<*, *>
-            return HostSettings(Awake.of(power?.get("awake") as? String), config?.get("sdcardDrop") as? Boolean ?: true)
+
+            fun of(
+                section: String,
+                key: String,
+            ): Any? = (root[section] as? Map<*, *>)?.get(key)
+            return HostSettings(
+                Awake.of(of("power", "awake") as? String),
+                sdcardDrop = of("config", "sdcardDrop") as? Boolean ?: true,
+                discovery = of("discovery", "enabled") as? Boolean ?: true,
+            )
         }
     }
 }

@@ -6,7 +6,10 @@ import android.net.wifi.WifiManager
 import android.os.Build
 import android.os.PowerManager
 
-/** Holds what [PowerPolicy] decided: one wake lock and one Wi-Fi lock at most. Any one thread at a time. */
+/**
+ * Holds what [PowerPolicy] decided: one wake lock, one Wi-Fi lock and one multicast lock at most. Any one thread at a
+ * time.
+ */
 class PowerLocks(
     context: Context,
 ) : AutoCloseable {
@@ -17,6 +20,7 @@ class PowerLocks(
             .apply { setReferenceCounted(false) }
     private val wifi: WifiManager? = context.applicationContext.getSystemService(WifiManager::class.java)
     private var wifiLock: WifiManager.WifiLock? = null
+    private var multicast: WifiManager.MulticastLock? = null
     private var wifiHold = WifiHold.NONE
 
     // No time limit: as long as a listener is up somebody may knock, for months.
@@ -29,12 +33,27 @@ class PowerLocks(
                 processor.release()
             }
         }
+        applyMulticast(holds.multicast)
         if (holds.wifi == wifiHold) return
         // The new one first, so that the radio is never free in between.
         val before = wifiLock
         wifiLock = if (holds.wifi == WifiHold.NONE) null else newWifiLock(holds.wifi)?.apply { acquire() }
         before?.release()
         wifiHold = holds.wifi
+    }
+
+    private fun applyMulticast(hold: Boolean) {
+        if (hold && multicast == null) {
+            multicast = wifi?.createMulticastLock("$TAG:discovery")?.apply { setReferenceCounted(false) }
+        }
+        val lock = multicast ?: return
+        if (hold != lock.isHeld) {
+            if (hold) {
+                lock.acquire()
+            } else {
+                lock.release()
+            }
+        }
     }
 
     override fun close(): Unit = apply(Holds(processor = false, WifiHold.NONE))

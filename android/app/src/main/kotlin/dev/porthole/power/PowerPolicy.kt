@@ -19,6 +19,8 @@ data class Holds(
     /** A partial wake lock: the processor runs with the screen off. */
     val processor: Boolean,
     val wifi: WifiHold,
+    /** Datagrams to everybody arrive, which is how others ask who is there. */
+    val multicast: Boolean = false,
 )
 
 enum class WifiHold {
@@ -39,12 +41,14 @@ object PowerPolicy {
      * @param listening a listener is up.
      * @param watched at least one encoder is open.
      * @param charging on a charger.
+     * @param discovery others are told of the server.
      */
     fun holds(
         awake: Awake,
         listening: Boolean,
         watched: Boolean,
         charging: Boolean,
+        discovery: Boolean = false,
     ): Holds {
         val hold =
             listening &&
@@ -62,6 +66,6 @@ object PowerPolicy {
                 watched -> WifiHold.LOW_LATENCY
                 else -> WifiHold.AWAKE
             }
-        return Holds(hold, wifi)
+        return Holds(hold, wifi, multicast = hold && discovery)
     }
 }

@@ -116,6 +116,19 @@ class ConfigIntakeTest {
     }
 
     @Test
+    fun `a stored text that is refused keeps no new one waiting`() {
+        File(folder, "porthole.json").writeText("rotten")
+        val intake = intake()
+        intake.offer("new", origin)
+        assertEquals("rotten", intake.text())
+        intake.refuse()
+        assertEquals(IntakeState("stored", listOf("rtsp.port: must be a number")), intake.state)
+        assertEquals("new", intake.text())
+        intake.accept("new")
+        assertEquals("new", stored())
+    }
+
+    @Test
     fun `a text that comes while another is judged is judged after it`() {
         val intake = intake()
         intake.offer("one", origin)

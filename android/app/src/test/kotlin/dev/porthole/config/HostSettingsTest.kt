@@ -20,8 +20,8 @@ class HostSettingsTest {
     }
 
     @Test
-    fun `both keys are read`() {
-        val text = """{"power":{"awake":"watching"},"config":{"sdcardDrop":false}}"""
-        assertEquals(HostSettings(Awake.WATCHING, sdcardDrop = false), HostSettings.of(text))
+    fun `its keys are read`() {
+        val text = """{"power":{"awake":"watching"},"config":{"sdcardDrop":false},"discovery":{"enabled":false}}"""
+        assertEquals(HostSettings(Awake.WATCHING, sdcardDrop = false, discovery = false), HostSettings.of(text))
     }
 }

@@ -36,6 +36,13 @@ class PowerPolicyTest {
     }
 
     @Test
+    fun `multicast is for those who may be found, and only while the phone is awake`() {
+        assertEquals(true, PowerPolicy.holds(Awake.ALWAYS, true, false, false, discovery = true).multicast)
+        assertEquals(false, PowerPolicy.holds(Awake.ALWAYS, true, false, false, discovery = false).multicast)
+        assertEquals(false, PowerPolicy.holds(Awake.WATCHING, true, false, false, discovery = true).multicast)
+    }
+
+    @Test
     fun `without a listener nothing is held, whatever the setting`() {
         for (setting in Awake.entries) {
             assertEquals(
