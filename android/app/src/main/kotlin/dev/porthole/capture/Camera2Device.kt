@@ -97,7 +97,14 @@ class Camera2Device(
         private val picture: Surface,
         private val reader: ImageReader?,
     ) : CameraSession {
-        private var pending: StillListener? = null
+        private inner class Taking(
+            val done: StillListener,
+        ) {
+            var sensorNs = 0L
+        }
+
+        /** Pictures on their way, oldest first. */
+        private val taking = ArrayList<Taking>()
 
         init {
             reader?.setOnImageAvailableListener(::onImage, lane.handler)
@@ -118,7 +125,6 @@ class Camera2Device(
             done: StillListener,
         ) {
             val target = reader ?: throw CameraFault(CameraFault.Kind.FAILED, "this session has no still pictures")
-            if (pending != null) throw CameraFault(CameraFault.Kind.FAILED, "another picture is being taken")
             attempt("the picture") {
                 val request = device.createCaptureRequest(CameraDevice.TEMPLATE_STILL_CAPTURE)
                 request.addTarget(target.surface)
@@ -127,28 +133,57 @@ class Camera2Device(
                 apply(request, settings)
                 request.set(CaptureRequest.JPEG_QUALITY, quality.toByte())
                 request.set(CaptureRequest.JPEG_ORIENTATION, clockwise)
-                pending = done
+                val picture = Taking(done)
+                request.setTag(picture)
                 session.capture(request.build(), captureCallback, lane.handler)
+                taking += picture
             }
         }
 
         private val captureCallback =
             object : CameraCaptureSession.CaptureCallback() {
+                override fun onCaptureStarted(
+                    session: CameraCaptureSession,
+                    request: CaptureRequest,
+                    timestamp: Long,
+                    frameNumber: Long,
+                ) {
+                    (request.tag as? Taking)?.sensorNs = timestamp
+                }
+
                 override fun onCaptureFailed(
                     session: CameraCaptureSession,
                     request: CaptureRequest,
                     failure: CaptureFailure,
+                ) = lost(request, "the camera could not take it (reason ${failure.reason})")
+
+                override fun onCaptureBufferLost(
+                    session: CameraCaptureSession,
+                    request: CaptureRequest,
+                    target: Surface,
+                    frameNumber: Long,
                 ) {
-                    pending?.failed("the camera could not take it (reason ${failure.reason})")
-                    pending = null
+                    if (target == reader?.surface) lost(request, "the camera has lost it")
                 }
             }
 
+        private fun lost(
+            request: CaptureRequest,
+            reason: String,
+        ) {
+            val picture = request.tag as? Taking ?: return
+            if (taking.remove(picture)) picture.done.failed(reason)
+        }
+
         private fun onImage(reader: ImageReader) {
             // A picture that nobody waits for any more must be taken out all the same.
-            val image = reader.acquireLatestImage() ?: return
-            image.use { pending?.taken(it.planes[0].buffer) }
-            pending = null
+            val image = reader.acquireNextImage() ?: return
+            image.use {
+                val picture =
+                    taking.firstOrNull { one -> one.sensorNs == it.timestamp } ?: taking.firstOrNull() ?: return
+                taking -= picture
+                picture.done.taken(it.planes[0].buffer)
+            }
         }
 
         private fun apply(
@@ -168,8 +203,8 @@ class Camera2Device(
         }
 
         override fun close() {
-            pending?.failed("the camera is closing")
-            pending = null
+            taking.forEach { it.done.failed("the camera is closing") }
+            taking.clear()
             session.close()
         }
     }

@@ -101,18 +101,19 @@ class H264Encoder(
     private fun detach() {
         unit.remove(this)
         watch?.cancel()
-        val released = AtomicBoolean()
+        var released = false
         val release = {
-            if (released.compareAndSet(false, true)) {
-                lane.post { result?.codec?.close() }
+            if (!released) {
+                released = true
+                result?.codec?.close()
                 lane.close()
             }
         }
-        val attached = stageOutput ?: return release()
+        val attached = stageOutput ?: return lane.post(release)
         stageOutput = null
-        stage?.remove(attached, release)
+        stage?.remove(attached) { lane.post(release) }
         // A codec that has stopped reading holds the stage in the middle of a picture, until it is released.
-        cameraLane.after(LET_GO_MAX_MS, release)
+        lane.after(LET_GO_MAX_MS, release)
     }
 
     // ── The stage's thread ─────────────────────────────────────────────────────────────────────────────────────────

@@ -1,5 +1,7 @@
 package dev.porthole.capture
 
+import java.nio.ByteBuffer
+
 /** Pixels of one picture on their way to the JPEG encoder. */
 class PixelPicture(
     val nv21: ByteArray,
@@ -70,5 +72,15 @@ interface JpegPort {
         stride: Int,
         size: PixelSize,
         quality: Int,
-    ): java.nio.ByteBuffer?
+    ): ByteBuffer?
+
+    /**
+     * Another size of a JPEG file, its edges cut evenly where the shape differs, upright as its EXIF has it.
+     * @return as [compress].
+     */
+    fun resize(
+        jpeg: ByteArray,
+        size: PixelSize,
+        quality: Int,
+    ): ByteBuffer?
 }

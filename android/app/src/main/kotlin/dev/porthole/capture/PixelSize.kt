@@ -14,6 +14,8 @@ data class PixelSize(
     /** The same picture after a turn by [degrees]. */
     fun turned(degrees: Int): PixelSize = if (degrees % HALF_TURN == 0) this else PixelSize(height, width)
 
+    fun dividedBy(divisor: Int): PixelSize = PixelSize(width / divisor, height / divisor)
+
     /** The long side across, as sensors have it. */
     fun lying(): PixelSize = PixelSize(max(width, height), min(width, height))
 

@@ -8,7 +8,7 @@ import java.util.concurrent.atomic.AtomicBoolean
 
 /**
  * One still picture. What is larger than the stream comes from the camera as a JPEG of full size where the session has
- * those, anything else from the stream. A camera that has just been opened is given a moment to find the light.
+ * those (and is made smaller after that), anything else from the stream. A camera that has just been opened is given a moment to find the light.
  *
  * The functions of [UnitOutput] are called on the cameras' lane, [close] on any thread; [lane] compresses.
  */
@@ -34,6 +34,7 @@ class StillPicture(
     private var stage: PictureStage? = null
     private var stageOutput: StageOutput? = null
     private var pause: Cancellable? = null
+    private var full: PixelSize? = null
 
     fun begin(): Unit = cameraLane.post { if (!closed.get()) unit.add(this) }
 
@@ -46,7 +47,9 @@ class StillPicture(
     private fun take(running: RunningCamera) {
         val clockwise = unit.clockwise(spec.rotation)
         val stream = running.plan.stream.turned(clockwise)
-        if (running.plan.still == null || stream covers wished) return takeFromStream(running, wished.within(stream))
+        val still = running.plan.still
+        if (still == null || stream covers wished) return takeFromStream(running, wished.within(stream))
+        full = still.lying()
         try {
             running.session.still(running.settings, spec.quality, clockwise, listener)
         } catch (fault: CameraFault) {
@@ -54,9 +57,19 @@ class StillPicture(
         }
     }
 
+    /** The camera's own file, of its largest size, in which the picture may be turned by EXIF only. */
+    private fun fullTaken(file: ByteBuffer) {
+        if (wished.lying() == full) return taken(file)
+        val copy = ByteArray(file.remaining()).also { file.duplicate().get(it) }
+        lane.post {
+            val resized = if (over.get()) null else jpeg.resize(copy, wished, spec.quality)
+            if (resized == null) failed("the picture can't be made smaller") else taken(resized)
+        }
+    }
+
     private val listener =
         object : StillListener {
-            override fun taken(jpeg: ByteBuffer) = this@StillPicture.taken(jpeg)
+            override fun taken(jpeg: ByteBuffer) = fullTaken(jpeg)
 
             override fun failed(reason: String) = this@StillPicture.failed(reason)
         }

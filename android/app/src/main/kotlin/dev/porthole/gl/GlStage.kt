@@ -61,6 +61,8 @@ class GlStage(
 
     init {
         lane.post(::open)
+        // At once: a picture that came before would be told to nobody, and stand in the way of those after it.
+        texture.setOnFrameAvailableListener({ picture() }, lane.handler)
     }
 
     // ── The cameras' lane ──────────────────────────────────────────────────────────────────────────────────────────
@@ -100,7 +102,6 @@ class GlStage(
             gl = opened
             texture.attachToGLContext(opened.texture[0])
             Framebuffer.setUp(GLES11Ext.GL_TEXTURE_EXTERNAL_OES, GLES20.GL_LINEAR)
-            texture.setOnFrameAvailableListener({ picture() }, lane.handler)
         } catch (fault: GlFault) {
             listener.failed("GL: ${fault.message}")
         } catch (error: RuntimeException) {

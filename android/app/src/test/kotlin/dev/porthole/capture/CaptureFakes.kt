@@ -394,6 +394,12 @@ class FakeDevice(
                         size: PixelSize,
                         quality: Int,
                     ): ByteBuffer = ByteBuffer.wrap(ByteArray(quality))
+
+                    override fun resize(
+                        jpeg: ByteArray,
+                        size: PixelSize,
+                        quality: Int,
+                    ): ByteBuffer = ByteBuffer.wrap(ByteArray(size.width))
                 }
             },
             api,

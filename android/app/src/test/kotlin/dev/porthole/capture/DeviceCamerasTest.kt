@@ -504,6 +504,20 @@ class DeviceCamerasTest {
     }
 
     @Test
+    fun `a picture larger than the stream and smaller than the full one is made of the full one`() {
+        open()
+        device.film(1_000)
+        val still = capture(2000, 1500)
+        device.port.last.sessions
+            .single()
+            .stills
+            .single()
+            .taken(ByteBuffer.wrap(ByteArray(5)))
+        device.film(400)
+        assertEquals(listOf("captured 2000"), still.told)
+    }
+
+    @Test
     fun `a picture no larger than the stream, or of a device without the guarantee, comes from the stream`() {
         open(jpeg("front"))
         device.film(1_000)

@@ -10,6 +10,7 @@ import android.hardware.camera2.CameraMetadata
 import android.hardware.camera2.CaptureRequest
 import android.media.MediaCodecInfo
 import android.media.MediaFormat
+import android.os.Build
 import android.os.Bundle
 import android.util.Range
 import android.util.Rational
@@ -104,7 +105,7 @@ object FakePhone : AutoCloseable {
         val manager = shadowOf(context.getSystemService(CameraManager::class.java))
         manager.addCamera(BACK, camera(CameraMetadata.LENS_FACING_BACK, sensorDegrees = 90))
         manager.addCamera(FRONT, camera(CameraMetadata.LENS_FACING_FRONT, sensorDegrees = 270))
-        addEncoder()
+        if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.Q) addEncoder()
         thread = Thread(::tick, "fake-phone").apply { isDaemon = true }.also { it.start() }
     }
 
@@ -166,7 +167,11 @@ object FakePhone : AutoCloseable {
         val realtime = CameraMetadata.SENSOR_INFO_TIMESTAMP_SOURCE_REALTIME
         shadow.set(CameraCharacteristics.SENSOR_INFO_TIMESTAMP_SOURCE, realtime)
         shadow.set(CameraCharacteristics.FLASH_INFO_AVAILABLE, facing == CameraMetadata.LENS_FACING_BACK)
-        shadow.set(CameraCharacteristics.CONTROL_ZOOM_RATIO_RANGE, Range(1f, 8f))
+        if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.R) {
+            shadow.set(CameraCharacteristics.CONTROL_ZOOM_RATIO_RANGE, Range(1f, 8f))
+        } else {
+            shadow.set(CameraCharacteristics.SCALER_AVAILABLE_MAX_DIGITAL_ZOOM, 8f)
+        }
         shadow.set(CameraCharacteristics.CONTROL_AE_COMPENSATION_RANGE, Range(-12, 12))
         shadow.set(CameraCharacteristics.CONTROL_AE_COMPENSATION_STEP, Rational(1, 6))
         val rates = arrayOf(Range(15, 30), Range(30, 30), Range(15, 25))
