@@ -329,7 +329,7 @@ class PortholeTest {
         const val HEAP_MAX_GROWTH_BYTES = 4L shl 20
 
         /** An engine that is not closed is 2 MB, so 1 GB in 500 runs; a text of the real bundle a run is 30 MB in 100. */
-        const val RESIDENT_MAX_GROWTH_BYTES = 24L shl 20
+        const val RESIDENT_MAX_GROWTH_BYTES = 12L shl 20
         val root = System.getProperty("porthole.root") ?: "../.."
 
         fun realBundle() = ScriptBundle.fromFile(File(root, "dist/core.js"))
