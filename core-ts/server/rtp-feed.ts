@@ -32,8 +32,11 @@ export type FirstPacket = { readonly sequence: number; readonly rtpTime: RtpTime
 /** A member of the feed. */
 export interface FeedMember {
   /** Time for a sender report: right after the first frame since it joined, then after a frame every 5 s. */
-  onReportDue(): void;
+  onReportDue(shared: SharedReport): void;
 }
+
+/** The one report that all who are told after the same frame send; the first of them encodes it. */
+export type SharedReport = { bytes?: Int8Array };
 
 /** Time between two sender reports; the first goes out with the first frame after PLAY. */
 export const SENDER_REPORT_INTERVAL_US: Micros = seconds(5);
@@ -220,22 +223,24 @@ export class RtpFeed implements FrameConsumer {
   #tellReportsDue(): void {
     const { nowUs } = this.#runtime;
     const [earliestUs = nowUs + 1] = this.#reportsDueUs.values();
+    if (earliestUs > nowUs && this.#newcomers.size === 0) return;
+    const shared: SharedReport = {};
     if (earliestUs <= nowUs) {
       for (const [member, dueUs] of this.#reportsDueUs) {
         if (dueUs > nowUs + SENDER_REPORT_EARLY_US) break;
-        this.#report(member);
+        this.#report(member, shared);
       }
     }
-    for (const member of this.#newcomers) this.#report(member);
+    for (const member of this.#newcomers) this.#report(member, shared);
   }
 
   /** The interval is the same for all, so a member goes to the end. */
-  #report(member: FeedMember): void {
+  #report(member: FeedMember, shared: SharedReport): void {
     this.#newcomers.delete(member);
     this.#reportsDueUs.delete(member);
     this.#reportsDueUs.set(member, this.#runtime.nowUs + SENDER_REPORT_INTERVAL_US);
     // It may leave, if sending fails.
-    member.onReportDue();
+    member.onReportDue(shared);
   }
 
   onFailed(): void {

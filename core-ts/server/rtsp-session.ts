@@ -14,10 +14,10 @@ import { ntpFromWall, ntpMiddle } from "../time/ntp.ts";
 import { MICROS_PER_SECOND, type Micros, seconds } from "../time/units.ts";
 import type { Way } from "./metrics.ts";
 import type { StreamProfile } from "./profiles.ts";
-import { type FirstPacket, UDP } from "./rtp-feed.ts";
+import { type FirstPacket, type SharedReport, UDP } from "./rtp-feed.ts";
 import type { HandleOwner, Runtime } from "./runtime.ts";
 import { goodbyeReport, senderReport } from "./sender-reports.ts";
-import { StallWatch } from "./stall-watch.ts";
+import { STALL_LOOK_US, StallWatch } from "./stall-watch.ts";
 import type { UdpPair } from "./udp-pair.ts";
 import type { Viewer, ViewerFigures, Viewers } from "./viewers.ts";
 
@@ -74,6 +74,7 @@ export class RtspSession implements HandleOwner, Viewer {
   #state: "ready" | "starting" | "playing" | "ended" = "ready";
   #outlet = 0;
   #stallWatch = new StallWatch();
+  #nextStallLookUs: Micros = 0;
   #wait: { cancel(): void } | undefined;
   #startReply: ((first: "ended" | "paused") => void) | undefined;
   #lastSeenUs: Micros;
@@ -188,6 +189,8 @@ export class RtspSession implements HandleOwner, Viewer {
     const nowUs = this.#runtime.nowUs;
     if (this.#state === "playing" && this.#transport.kind === "tcp") {
       // Over TCP a playing session lives as long as the socket and its writes: VLC and others send no keep-alive there.
+      if (nowUs < this.#nextStallLookUs) return;
+      this.#nextStallLookUs = nowUs + STALL_LOOK_US;
       const stats = this.#stats();
       if (stats !== undefined && this.#stallWatch.stalled(stats, nowUs)) {
         this.#endWithConnection("the client takes no data", false);
@@ -245,8 +248,9 @@ export class RtspSession implements HandleOwner, Viewer {
   }
 
   /** Of the feed, right after a frame. */
-  onReportDue(): void {
-    this.#sendRtcp(senderReport(this.#runtime, this.profile));
+  onReportDue(shared: SharedReport): void {
+    shared.bytes ??= senderReport(this.#runtime, this.profile);
+    this.#sendRtcp(shared.bytes);
   }
 
   figures(nowUs: Micros): ViewerFigures {

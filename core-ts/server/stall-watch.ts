@@ -7,13 +7,16 @@ import { type Micros, seconds } from "../time/units.ts";
 /** A reader over TCP whose kernel takes nothing for this long, while media waits or is skipped, is gone. */
 export const STALLED_US: Micros = seconds(30);
 
+/** Between two looks: asking for a hundred outlets' figures every second would cost more than all their plans. */
+export const STALL_LOOK_US: Micros = seconds(2);
+
 export class StallWatch {
   #progressUs: Micros = -1;
   #skippedAtProgress = 0;
   /** When media was first seen to wait since the last progress; undefined while none does. */
   #waitingSinceUs: Micros | undefined;
 
-  /** Looks at an outlet's figures, about once a second. */
+  /** Looks at an outlet's figures, every {@link STALL_LOOK_US}. */
   stalled(stats: OutletStats, nowUs: Micros): boolean {
     if (stats.progressUs !== this.#progressUs) {
       this.#progressUs = stats.progressUs;
