@@ -51,8 +51,14 @@ const RINGS = [
     },
   },
   {
+    name: "android",
+    clients: true,
+    run: (/** @type {Rings} */ rings) =>
+      rings.counted("Android app", [process.execPath, "build-scripts/android.mjs", "test"]),
+  },
+  {
     name: "apk",
-    clients: false,
+    clients: true,
     run: (/** @type {Rings} */ rings) => rings.vitest("APK and provisioning", "android"),
   },
   {

@@ -16,7 +16,6 @@ import org.robolectric.annotation.Config
 import java.io.File
 import java.net.HttpURLConnection
 import java.net.URL
-import java.util.concurrent.TimeUnit
 
 /**
  * The whole way with real clients: the service from its boot receiver, the phone's own camera classes on a played phone,
@@ -125,18 +124,18 @@ class PhoneStreamTest {
                 "json",
             ) +
                 input
-        val process = ProcessBuilder(command).redirectErrorStream(true).start()
-        val told = StringBuilder()
-        val reader = Thread { told.append(process.inputStream.readBytes().decodeToString()) }.apply { start() }
-        try {
-            ServiceWorld.await("ffprobe has ended") { !process.isAlive }
-        } finally {
-            process.destroyForcibly()
-            process.waitFor(1, TimeUnit.SECONDS)
-            reader.join(1_000)
-        }
-        val stream = ((Json.parse(told.toString()) as Map<*, *>)["streams"] as List<*>).first() as Map<*, *>
-        assertTrue("$told", (stream["nb_read_packets"] as String).toInt() >= 5)
+        val output = File.createTempFile("ffprobe", ".json")
+        val process = ProcessBuilder(command).redirectErrorStream(true).redirectOutput(output).start()
+        val told =
+            try {
+                ServiceWorld.await("ffprobe has ended") { !process.isAlive }
+                output.readText()
+            } finally {
+                process.destroyForcibly()
+                output.delete()
+            }
+        val stream = ((Json.parse(told) as Map<*, *>)["streams"] as List<*>).first() as Map<*, *>
+        assertTrue(told, (stream["nb_read_packets"] as String).toInt() >= 5)
         return "${stream["codec_name"]} ${stream["width"]}x${stream["height"]}"
     }
 }
