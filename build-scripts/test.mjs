@@ -59,7 +59,10 @@ const RINGS = [
   {
     name: "apk",
     clients: true,
-    run: (/** @type {Rings} */ rings) => rings.vitest("APK and provisioning", "android"),
+    run: async (/** @type {Rings} */ rings) => {
+      await rings.program("Android Lint", [process.execPath, "build-scripts/android/lint.mjs"]);
+      await rings.vitest("APK and provisioning", "android");
+    },
   },
   {
     name: "soak",

@@ -8,15 +8,15 @@ import { ensureTools, mavenArgs, run } from "../jvm.mjs";
 import { root } from "../lib/setup.mjs";
 
 const POM = "android/tools/pom.xml";
-/** The answer of the last time, behind the hash of what was asked. */
-const CACHE = path.join(root, ".cache/apk/artifacts.txt");
+/** The answers of the last time, each behind the hash of what was asked. */
+const CACHE = path.join(root, ".cache/apk");
 
 /**
  * Fetches what is missing. Throws when Maven fails.
  * @returns {(name: string) => string} the file of an artifact, such as `r8`; throws for a name that the pom does not list
  */
 export function artifacts() {
-  const files = cached() ?? ask();
+  const files = filesOf(POM);
   return (name) => {
     // kotlin-stdlib-2.4.10.jar: a name, a dash, a version.
     const found = files.find((file) => new RegExp(`^${name}-\\d`).test(path.basename(file)));
@@ -25,27 +25,31 @@ export function artifacts() {
   };
 }
 
-function cached() {
-  const [hash, ...files] = fs.existsSync(CACHE) ? fs.readFileSync(CACHE, "utf8").trim().split("\n") : [];
-  return hash === hashOfPoms() && files.every((file) => fs.existsSync(file)) ? files : undefined;
-}
-
-function ask() {
-  ensureTools();
-  console.error("Asking Maven for R8, apksig and the libraries");
-  fs.mkdirSync(path.dirname(CACHE), { recursive: true });
-  const list = `${CACHE}.${process.pid}`;
-  const goal = ["dependency:build-classpath", "-Dmdep.pathSeparator=|", `-Dmdep.outputFile=${list}`];
-  const { status } = run("mvn", mavenArgs(["-f", POM, ...goal]), { stdio: ["ignore", 2, 2] });
-  if (status !== 0) throw new Error(`mvn dependency:build-classpath failed for ${POM}`);
-  const files = fs.readFileSync(list, "utf8").trim().split("|");
-  fs.writeFileSync(list, `${[hashOfPoms(), ...files].join("\n")}\n`);
-  fs.renameSync(list, CACHE);
-  return files;
-}
-
-function hashOfPoms() {
+/**
+ * Everything that a pom lists and what that needs, fetched when it is missing. Throws when Maven fails.
+ * @param {string} pom
+ * @returns {string[]} files
+ */
+export function filesOf(pom) {
   const hash = createHash("sha256");
-  for (const pom of [POM, "pom.xml"]) hash.update(fs.readFileSync(path.join(root, pom)));
-  return hash.digest("hex");
+  for (const file of [pom, "pom.xml"]) hash.update(fs.readFileSync(path.join(root, file)));
+  const asked = hash.digest("hex");
+  const cache = path.join(CACHE, `${pom.replace(/\W+/g, "-")}.txt`);
+  const [answered, ...files] = fs.existsSync(cache) ? fs.readFileSync(cache, "utf8").trim().split("\n") : [];
+  if (answered === asked && files.every((file) => fs.existsSync(file))) return files;
+  const found = ask(pom, `${cache}.${process.pid}`);
+  fs.writeFileSync(cache, `${[asked, ...found].join("\n")}\n`);
+  return found;
+}
+
+function ask(pom, list) {
+  ensureTools();
+  console.error(`Asking Maven for what ${pom} lists`);
+  fs.mkdirSync(path.dirname(list), { recursive: true });
+  const goal = ["dependency:build-classpath", "-Dmdep.pathSeparator=|", `-Dmdep.outputFile=${list}`];
+  const { status } = run("mvn", mavenArgs(["-f", pom, ...goal]), { stdio: ["ignore", 2, 2] });
+  if (status !== 0) throw new Error(`mvn dependency:build-classpath failed for ${pom}`);
+  const files = fs.readFileSync(list, "utf8").trim().split("|");
+  fs.rmSync(list);
+  return files;
 }

@@ -18,7 +18,7 @@ import { readZip, writeZip } from "./zip.mjs";
 
 const APP = path.join(root, "android/app");
 const SOURCE = path.join(APP, "src/main");
-const HOST_CLASSES = path.join(root, "bindings/jvm/target/classes");
+export const HOST_CLASSES = path.join(root, "bindings/jvm/target/classes");
 const APP_CLASSES = path.join(APP, "target/classes");
 const RULES = path.join(APP, "proguard-rules.pro");
 const APKTOOL = path.join(root, ".cache/apktool/prebuilt");
@@ -248,7 +248,7 @@ function entryOf(entries, name) {
   return entry.data;
 }
 
-function filesIn(place) {
+export function filesIn(place) {
   const stat = fs.statSync(place, { throwIfNoEntry: false });
   if (stat === undefined) return [];
   if (!stat.isDirectory()) return [place];
@@ -256,7 +256,7 @@ function filesIn(place) {
 }
 
 /** The JDK's folder: R8 reads the classes of `java.*` there. */
-function javaHome() {
+export function javaHome() {
   const text = spawnSync(javaProgram(), ["-XshowSettings:properties", "-version"], { encoding: "utf8" }).stderr ?? "";
   const home = /java\.home = (.*)/.exec(text)?.[1]?.trim();
   if (home === undefined) throw new Error("java does not say where it lies");
