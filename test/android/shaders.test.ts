@@ -338,7 +338,7 @@ describe("A picture is drawn", () => {
   });
 });
 
-describe("NV21 is packed", () => {
+describe("NV21 is packed, with no row sheared and no colour plane swapped", () => {
   for (const size of [
     [8, 4],
     [16, 8],

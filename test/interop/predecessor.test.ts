@@ -2,8 +2,8 @@
  * The server that this one succeeds had twelve known defects. Each test here is named for the behaviour that replaces one,
  * as far as it can be seen from outside. What can't:
  *
- * 10. Rows of a camera's buffer are copied by their stride, and colour planes in the codec's order: the phone's camera and
- *     encoder, tested with the Android service. The checked-in clips have no such step.
+ * 10. No picture is sheared and no colour swapped: H.264 is made from a surface, which has no rows to copy, and for JPEG
+ *     every pixel's place and plane is checked in a real GL (`test/android/shaders.test.ts`, "NV21 is packed").
  * 11. Encoder settings go out under their own names: the bit rate is a number of bits, not an enum's value. What can be
  *     seen of it, the rate and the unit of time stamps, is tested below.
  */
