@@ -279,6 +279,16 @@ describe("a configuration", () => {
   });
 });
 
+describe("overrides", () => {
+  it.each([
+    [{ cameras: [null, null] }, "cameras: must be an object, not a list"],
+    [{ cameras: { back: 7 } }, "cameras.back: must be an object, not a number"],
+    [[], "config: must be an object, not a list"],
+  ])("do not hide that a file has something else in an object's place: %j", (file, fault) => {
+    expect(faults(file, { cameras: { back: {} } })).toEqual([fault]);
+  });
+});
+
 describe("users", () => {
   it("have a password or its hashes, and are admins unless said otherwise", () => {
     const { users } = parseConfig(

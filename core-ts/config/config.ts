@@ -8,7 +8,7 @@ import * as v from "valibot";
 import { ConfigFault, type ConfigIssue } from "../errors.ts";
 import { JSON_MAX_DEPTH, JsonFault, parseJson } from "./json.ts";
 import { type Profile, pathFault, pathKey, resolveProfiles, sizeFaults } from "./profiles.ts";
-import { CONFIG_SCHEMA, WEBHOOK_URL, type WrittenConfig } from "./schema.ts";
+import { CONFIG_SCHEMA, kindOf, WEBHOOK_URL, type WrittenConfig } from "./schema.ts";
 import { isRecord, type KeyPath, pathText, shapeIssues } from "./shape.ts";
 
 export type { Profile };
@@ -95,6 +95,10 @@ function overlay(base: unknown, top: unknown, path: KeyPath, issues: ConfigIssue
   }
   if (Array.isArray(top)) return top.map((item, index) => overlay(undefined, item, [...path, index], issues));
   if (!isRecord(top)) return top;
+  // An override must not hide that the file has something else in an object's place.
+  if (base !== undefined && !isRecord(base)) {
+    issues.push({ path: pathText(path), message: `must be an object, not ${kindOf(base)}` });
+  }
   const merged: Record<string, unknown> = Object.create(null);
   if (isRecord(base)) Object.assign(merged, base);
   for (const key of Object.keys(top)) {
