@@ -89,5 +89,5 @@ export function findGo2rtc() {
 function must(program, args, options = {}) {
   const { status, error, stderr } = spawnSync(program, args, { encoding: "utf8", timeout: 300_000, ...options });
   if (error !== undefined) throw new Error(`${program}: ${error.message}`);
-  if (status !== 0) throw new Error(`${program} ${args[0]}: ${stderr.trim().split("\n").slice(0, 3).join(" | ")}`);
+  if (status !== 0) throw new Error(`${program} ${args[0]}: ${stderr.trim().split("\n").slice(-3).join(" | ")}`);
 }
