@@ -117,18 +117,27 @@ function reportFolders() {
   return MODULES.map((module) => path.join(root, module, "target/surefire-reports"));
 }
 
-/** Counts of Surefire's XML reports, one a test class. */
+/** Counts of Surefire's XML reports, one a test class. Each failed test is named on a line of its own, `FAILED name`. */
 export function readReports(folders) {
   const counts = { passed: 0, failed: 0, skipped: 0 };
   for (const folder of folders) {
     if (!fs.existsSync(folder)) continue;
     for (const name of fs.readdirSync(folder).filter((file) => file.endsWith(".xml"))) {
-      const suite = /<testsuite [^>]*>/.exec(fs.readFileSync(path.join(folder, name), "utf8"))?.[0] ?? "";
+      const text = fs.readFileSync(path.join(folder, name), "utf8");
+      const suite = /<testsuite [^>]*>/.exec(text)?.[0] ?? "";
       const number = (attribute) => Number(new RegExp(` ${attribute}="(\\d+)"`).exec(suite)?.[1] ?? 0);
       const failed = number("failures") + number("errors");
       counts.failed += failed;
       counts.skipped += number("skipped");
       counts.passed += number("tests") - failed - number("skipped");
+      // A test without a fault is an element without content, or one with output only.
+      for (const [, test, inside] of text.matchAll(/<testcase ([^>]*[^/])>(.*?)<\/testcase>/gs)) {
+        if (!/^\s*<(?:failure|error)\b/.test(inside)) continue;
+        const [caseName, className] = ["name", "classname"].map(
+          (key) => new RegExp(`\\b${key}="([^"]*)"`).exec(test)?.[1],
+        );
+        console.log(`FAILED ${className}: ${caseName}`);
+      }
     }
   }
   return counts;

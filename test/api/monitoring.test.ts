@@ -40,14 +40,14 @@ testWith("promtool")("promtool finds nothing to say against the metrics of a ser
     const text = await within(10_000, "a measured picture", async () => {
       const now = await metricsOf(server);
       const taken = now.includes('porthole_events_total{type="snapshot.taken"}');
-      return taken && now.includes("porthole_sent_frames_total") && now;
+      // One turn in eight is timed, and turns take time here, other than on a host in memory.
+      const timed = valueIn(now, "porthole_turn_duration_seconds_sum") > 0;
+      return taken && timed && now.includes("porthole_sent_frames_total") && now;
     });
     const { status, stdout, stderr } = spawnSync("promtool", ["check", "metrics"], { input: text, encoding: "utf8" });
     expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: "", stderr: "" });
     parsePrometheusText(text);
     expect(valueIn(text, "porthole_clients", { protocol: "http" })).toBe(1);
-    // Turns take time here, other than on a host in memory.
-    expect(valueIn(text, "porthole_turn_duration_seconds_sum")).toBeGreaterThan(0);
     expect(valueIn(text, "porthole_memory_bytes")).toBeGreaterThan(1_000_000);
   });
 });

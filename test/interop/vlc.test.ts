@@ -28,9 +28,12 @@ afterAll(async () => {
 
 /** Files with shown pictures of one run. */
 function shown(prefix: string): string[] {
-  return readdirSync(pictures)
-    .filter((name) => name.startsWith(prefix))
-    .map((name) => join(pictures, name));
+  return (
+    readdirSync(pictures)
+      // VLC writes to a `.swp` beside it and renames that.
+      .filter((name) => name.startsWith(prefix) && name.endsWith(".jpg"))
+      .map((name) => join(pictures, name))
+  );
 }
 
 function differentPictures(prefix: string): number {
