@@ -1,5 +1,5 @@
 /**
- * Header fields of an HTTP/1.1 request (RFC 9112 section 5). Row 1.
+ * Header fields of an HTTP/1.1 message (RFC 9112 section 5). Row 1.
  *
  * Stricter than RTSP's: whatever two parsers could read in two ways is refused, since a proxy may stand in between.
  */
@@ -10,8 +10,12 @@ import { ProtocolFault } from "../errors.ts";
 export const HEADER_NAME_MAX_BYTES = 512;
 /** Longest field value in bytes: browsers send all cookies of an address in one, those of its other ports included. */
 export const HEADER_VALUE_MAX_BYTES = 4096;
-/** Most fields in a request. */
+/** Most fields in a message. */
 export const HEADERS_MAX = 255;
+/** Longest header line in bytes; past it no end is waited for. */
+export const HEADER_LINE_MAX_BYTES = HEADER_NAME_MAX_BYTES + HEADER_VALUE_MAX_BYTES + 128;
+/** Largest head in bytes, line ends included. */
+export const HEAD_MAX_BYTES = 64 * 1024;
 
 /**
  * One header line.
@@ -39,6 +43,10 @@ export function parseHeaderLine(line: string): HeaderField {
     );
   }
   return [name, decodeFieldText(raw)];
+}
+
+export function headerLineTooLong(): ProtocolFault {
+  return fatal("header-line-too-long", 431, `a header line exceeds ${HEADER_LINE_MAX_BYTES} bytes`);
 }
 
 function fatal(code: string, status: number, message: string): ProtocolFault {

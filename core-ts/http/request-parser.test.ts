@@ -2,18 +2,21 @@ import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { textOfBytes, utf8Bytes } from "../bytes/text.ts";
 import { TextCollector } from "../bytes/text-collector.ts";
-import { HEADER_NAME_MAX_BYTES, HEADER_VALUE_MAX_BYTES, HEADERS_MAX } from "./headers.ts";
+import { CHUNK_LINE_MAX_BYTES, TRAILERS_MAX_BYTES } from "./body-reader.ts";
 import {
-  BODY_MAX_BYTES,
-  CHUNK_LINE_MAX_BYTES,
   HEAD_MAX_BYTES,
   HEADER_LINE_MAX_BYTES,
+  HEADER_NAME_MAX_BYTES,
+  HEADER_VALUE_MAX_BYTES,
+  HEADERS_MAX,
+} from "./headers.ts";
+import {
+  BODY_MAX_BYTES,
   type HttpInput,
   HttpParser,
   METHOD_MAX_BYTES,
   REQUEST_LINE_MAX_BYTES,
   TARGET_MAX_BYTES,
-  TRAILERS_MAX_BYTES,
 } from "./request-parser.ts";
 
 /** An input as plain data, to compare. */

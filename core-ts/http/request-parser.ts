@@ -11,26 +11,18 @@ import { decodeFieldText, type HeaderField, HeaderList, isToken, splitOutsideQuo
 import { byteAt } from "../bytes/text.ts";
 import { TextCollector } from "../bytes/text-collector.ts";
 import { ProtocolFault } from "../errors.ts";
-import { HEADER_NAME_MAX_BYTES, HEADER_VALUE_MAX_BYTES, HEADERS_MAX, parseHeaderLine } from "./headers.ts";
+import { BodyReader, bodyEnd } from "./body-reader.ts";
+import { HEAD_MAX_BYTES, HEADER_LINE_MAX_BYTES, HEADERS_MAX, headerLineTooLong, parseHeaderLine } from "./headers.ts";
 import { isHost, parseTarget } from "./target.ts";
 
 /** Longest method in bytes. */
 export const METHOD_MAX_BYTES = 64;
 /** Longest request target in bytes. */
 export const TARGET_MAX_BYTES = 2048;
-/** Largest head in bytes, line ends included. */
-export const HEAD_MAX_BYTES = 64 * 1024;
 /** Largest body in bytes unless the server says less. */
 export const BODY_MAX_BYTES = 1024 * 1024;
-/** Longest line that opens a chunk, extensions included (section 7.1.1). */
-export const CHUNK_LINE_MAX_BYTES = 256;
-/** Largest trailer section in bytes (section 7.1.2). It is read and dropped. */
-export const TRAILERS_MAX_BYTES = 8 * 1024;
-
 /** Longest request line in bytes; past it no end is waited for. */
 export const REQUEST_LINE_MAX_BYTES = METHOD_MAX_BYTES + TARGET_MAX_BYTES + 16;
-/** Longest header line in bytes, likewise. */
-export const HEADER_LINE_MAX_BYTES = HEADER_NAME_MAX_BYTES + HEADER_VALUE_MAX_BYTES + 128;
 const CR = 0x0d;
 const LF = 0x0a;
 
@@ -61,45 +53,31 @@ export type HttpInput =
   /** Answer, then close: the parser takes nothing more. */
   | { readonly kind: "fault"; readonly fault: ProtocolFault };
 
-type State =
-  | "start"
-  | "request-line"
-  | "header-line"
-  | "body"
-  | "chunk-line"
-  | "chunk-data"
-  | "chunk-end"
-  | "trailer-line"
-  | "dead";
+type State = "start" | "request-line" | "header-line" | "body" | "dead";
 
 type Head = Pick<HttpRequest, "method" | "target" | "path" | "query" | "version"> & {
   readonly authority: string | undefined;
 };
 
 export class HttpParser {
-  readonly #bodyMaxBytes: number;
+  readonly #body: BodyReader;
   #state: State = "start";
-  /** The unfinished line or body. */
+  /** The unfinished line. */
   readonly #pending = new TextCollector();
-  /** Complete chunks of a chunked body. */
-  readonly #chunks = new TextCollector();
-  /** Bytes of the body, chunk or chunk end that is being read. */
-  #need = 0;
   #head: Head | undefined;
   #fields: HeaderField[] = [];
   #request: HttpRequest | undefined;
-  /** Bytes of the complete lines of this head, and of the trailers. */
+  /** Bytes of the complete lines of this head. */
   #headBytes = 0;
-  #trailerBytes = 0;
 
   /** @param options.bodyMaxBytes largest body that is taken, at most {@link BODY_MAX_BYTES}; past it 413. */
   constructor(options: { readonly bodyMaxBytes?: number } = {}) {
-    this.#bodyMaxBytes = Math.min(options.bodyMaxBytes ?? BODY_MAX_BYTES, BODY_MAX_BYTES);
+    this.#body = new BodyReader(Math.min(options.bodyMaxBytes ?? BODY_MAX_BYTES, BODY_MAX_BYTES));
   }
 
   /** Bytes of a request that has begun but is not complete. 0 between requests. */
   get pendingBytes(): number {
-    return this.#headBytes + this.#pending.length + this.#chunks.length;
+    return this.#headBytes + this.#pending.length + this.#body.pendingBytes;
   }
 
   /** Takes what the connection received, cut anywhere, and gives what is complete now, in order. */
@@ -129,15 +107,10 @@ export class HttpParser {
       }
       case "request-line":
       case "header-line":
-      case "chunk-line":
-      case "trailer-line":
         return this.#takeLine(text, at, inputs);
-      case "body":
-      case "chunk-data":
-      case "chunk-end": {
-        const end = Math.min(text.length, at + this.#need - this.#pending.length);
-        this.#pending.push(text.slice(at, end));
-        if (this.#pending.length === this.#need) this.#endGathered(this.#pending.take(), inputs);
+      case "body": {
+        const { at: end, body } = this.#body.step(text, at);
+        if (body !== undefined) this.#endRequest(body, inputs);
         return end;
       }
       case "dead":
@@ -145,26 +118,10 @@ export class HttpParser {
     }
   }
 
-  #endGathered(data: string, inputs: HttpInput[]): void {
-    switch (this.#state) {
-      case "body":
-        this.#endRequest(data, inputs);
-        return;
-      case "chunk-data":
-        this.#chunks.push(data);
-        this.#state = "chunk-end";
-        this.#need = 2;
-        return;
-      default:
-        if (data !== "\r\n") throw fatal("chunk-end", 400, "a chunk doesn't end where its size says");
-        this.#state = "chunk-line";
-    }
-  }
-
   #takeLine(text: string, at: number, inputs: HttpInput[]): number {
     const newline = text.indexOf("\n", at);
     const end = newline < 0 ? text.length : newline;
-    const most = this.#lineMax();
+    const most = this.#state === "request-line" ? REQUEST_LINE_MAX_BYTES : HEADER_LINE_MAX_BYTES;
     if (this.#pending.length + end - at > most) {
       // Only what the limit admits is looked at, so that the answer doesn't depend on how the stream was cut.
       this.#pending.push(text.slice(at, at + most - this.#pending.length));
@@ -176,86 +133,41 @@ export class HttpParser {
     return end + 1;
   }
 
-  #lineMax(): number {
-    if (this.#state === "request-line") return REQUEST_LINE_MAX_BYTES;
-    return this.#state === "chunk-line" ? CHUNK_LINE_MAX_BYTES : HEADER_LINE_MAX_BYTES;
-  }
-
   #overlongLine(line: string): ProtocolFault {
-    if (this.#state === "chunk-line") return fatal("chunk-line-too-long", 400, "a chunk's first line is too long");
-    if (this.#state !== "request-line") {
-      return fatal("header-line-too-long", 431, `a header line exceeds ${HEADER_LINE_MAX_BYTES} bytes`);
-    }
+    if (this.#state === "header-line") return headerLineTooLong();
     const space = line.indexOf(" ");
     return space < 0 || space > METHOD_MAX_BYTES ? methodTooLong() : targetTooLong();
   }
 
-  /** @param rawLine without the LF. A bare LF ends a line of a head (section 2.2), but none of the chunked framing. */
+  /** @param rawLine without the LF. A bare LF ends a line of a head (section 2.2). */
   #line(rawLine: string, inputs: HttpInput[]): void {
     const line = rawLine.endsWith("\r") ? rawLine.slice(0, -1) : rawLine;
-    switch (this.#state) {
-      case "request-line":
-        this.#headBytes = rawLine.length + 1;
-        this.#head = parseRequestLine(line);
-        this.#state = "header-line";
-        return;
-      case "header-line":
-        this.#headBytes += rawLine.length + 1;
-        if (this.#headBytes > HEAD_MAX_BYTES) {
-          throw fatal("head-too-long", 431, `a request's headers exceed ${HEAD_MAX_BYTES} bytes`);
-        }
-        if (line === "") this.#endHead(inputs);
-        else if (this.#fields.length === HEADERS_MAX) {
-          throw fatal("too-many-headers", 431, `a request has more than ${HEADERS_MAX} headers`);
-        } else this.#fields.push(parseHeaderLine(line));
-        return;
-      case "chunk-line":
-        if (line === rawLine) throw fatal("chunk-line", 400, "a chunk's first line ends without CR");
-        this.#beginChunk(line);
-        return;
-      default:
-        // Trailers are dropped: nothing here depends on them, and merging them would let them pose as headers.
-        if (line === rawLine) throw fatal("trailer-line", 400, "a trailer line ends without CR");
-        this.#trailerBytes += rawLine.length + 1;
-        if (this.#trailerBytes > TRAILERS_MAX_BYTES) {
-          throw fatal("trailers-too-long", 431, `trailers exceed ${TRAILERS_MAX_BYTES} bytes`);
-        }
-        if (line === "") this.#endRequest(this.#chunks.take(), inputs);
-        else parseHeaderLine(line);
+    this.#headBytes += rawLine.length + 1;
+    if (this.#state === "request-line") {
+      this.#head = parseRequestLine(line);
+      this.#state = "header-line";
+      return;
     }
+    if (this.#headBytes > HEAD_MAX_BYTES) {
+      throw fatal("head-too-long", 431, `a request's headers exceed ${HEAD_MAX_BYTES} bytes`);
+    }
+    if (line === "") this.#endHead(inputs);
+    else if (this.#fields.length === HEADERS_MAX) {
+      throw fatal("too-many-headers", 431, `a request has more than ${HEADERS_MAX} headers`);
+    } else this.#fields.push(parseHeaderLine(line));
   }
 
   #endHead(inputs: HttpInput[]): void {
     const request = completeHead(this.#head!, new HeaderList(this.#fields));
     this.#request = request;
-    const chunked = isChunked(request);
-    const length = bodyLength(request.headers);
-    if (chunked && request.headers.has("Content-Length")) {
-      throw fatal("length-and-encoding", 400, "a request has both Transfer-Encoding and Content-Length");
+    // There is none in HTTP/1.0, so one there is suspicious (section 6.1).
+    if (request.version === "1.0" && request.headers.has("Transfer-Encoding")) {
+      throw fatal("encoding-in-1.0", 400, "an HTTP/1.0 request has a Transfer-Encoding");
     }
-    if (length > this.#bodyMaxBytes) throw bodyTooLarge(this.#bodyMaxBytes);
-    if (request.expectContinue && (chunked || length > 0)) inputs.push({ kind: "continue", request });
-    if (chunked) {
-      this.#state = "chunk-line";
-      return;
-    }
+    const body = this.#body.begin(bodyEnd(request.headers) ?? { bytes: 0 });
+    if (body !== undefined) return this.#endRequest(body, inputs);
+    if (request.expectContinue) inputs.push({ kind: "continue", request });
     this.#state = "body";
-    this.#need = length;
-    if (length === 0) this.#endRequest("", inputs);
-  }
-
-  /** Section 7.1: `chunk-size [ chunk-ext ] CRLF`. */
-  #beginChunk(line: string): void {
-    const match = /^([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f\u0100]*)?$/.exec(line);
-    if (match === null) throw fatal("chunk-size", 400, "a chunk's size is no hexadecimal number");
-    const size = Number.parseInt(match[1]!, 16);
-    if (size === 0) {
-      this.#state = "trailer-line";
-      return;
-    }
-    if (this.#chunks.length + size > this.#bodyMaxBytes) throw bodyTooLarge(this.#bodyMaxBytes);
-    this.#state = "chunk-data";
-    this.#need = size;
   }
 
   #endRequest(body: string, inputs: HttpInput[]): void {
@@ -270,9 +182,8 @@ export class HttpParser {
     this.#request = undefined;
     this.#fields = [];
     this.#headBytes = 0;
-    this.#trailerBytes = 0;
     this.#pending.take();
-    this.#chunks.take();
+    this.#body.drop();
   }
 }
 
@@ -329,27 +240,6 @@ function completeHead(head: Head, headers: HeaderList): HttpRequest {
   };
 }
 
-/** Section 6.1. Other codings are not implemented; HTTP/1.0 has none, so one there is suspicious. */
-function isChunked(request: HttpRequest): boolean {
-  const values = request.headers.all("Transfer-Encoding");
-  if (values.length === 0) return false;
-  if (request.version === "1.0") throw fatal("encoding-in-1.0", 400, "an HTTP/1.0 request has a Transfer-Encoding");
-  if (values.length === 1 && values[0]!.toLowerCase() === "chunked") return true;
-  throw fatal("transfer-encoding", 501, "a request has a Transfer-Encoding other than chunked");
-}
-
-/** Section 6.2; 0 when absent. A list of equal values is one value to some parsers, so it is refused. */
-function bodyLength(headers: HeaderList): number {
-  const values = headers.all("Content-Length");
-  const first = values[0];
-  if (first === undefined) return 0;
-  if (values.some((value) => value !== first)) {
-    throw fatal("content-length-conflict", 400, "Content-Length is given twice, differently");
-  }
-  if (!/^\d{1,15}$/.test(first)) throw fatal("content-length", 400, "Content-Length is not a number");
-  return Number(first);
-}
-
 /** RFC 9110 section 9.1: a method longer than any that is known is one that is not implemented. */
 function methodTooLong(): ProtocolFault {
   return fatal("method-too-long", 501, `a method exceeds ${METHOD_MAX_BYTES} bytes`);
@@ -357,10 +247,6 @@ function methodTooLong(): ProtocolFault {
 
 function targetTooLong(): ProtocolFault {
   return fatal("target-too-long", 414, `a request target exceeds ${TARGET_MAX_BYTES} bytes`);
-}
-
-function bodyTooLarge(most: number): ProtocolFault {
-  return fatal("body-too-large", 413, `a body exceeds ${most} bytes`);
 }
 
 function fatal(code: string, status: number, message: string): ProtocolFault {

@@ -9,8 +9,8 @@
 import { type HeaderField, HeaderList } from "../bytes/header-list.ts";
 import { TextCollector } from "../bytes/text-collector.ts";
 import { ProtocolFault } from "../errors.ts";
-import { HEADERS_MAX, parseHeaderLine } from "./headers.ts";
-import { CHUNK_LINE_MAX_BYTES, HEAD_MAX_BYTES, HEADER_LINE_MAX_BYTES, TRAILERS_MAX_BYTES } from "./request-parser.ts";
+import { BodyReader, bodyEnd } from "./body-reader.ts";
+import { HEAD_MAX_BYTES, HEADER_LINE_MAX_BYTES, HEADERS_MAX, headerLineTooLong, parseHeaderLine } from "./headers.ts";
 
 /** Longest status line in bytes; the reason phrase may be any text. */
 export const STATUS_LINE_MAX_BYTES = 1024;
@@ -32,36 +32,23 @@ export type ReplyInput =
   /** The parser takes nothing more. Its `status` is what a proxy would answer: 502. */
   | { readonly kind: "fault"; readonly fault: ProtocolFault };
 
-type State =
-  | "status-line"
-  | "header-line"
-  | "body"
-  | "body-to-end"
-  | "chunk-line"
-  | "chunk-data"
-  | "chunk-end"
-  | "trailer-line"
-  | "done";
+type State = "status-line" | "header-line" | "body" | "done";
 
 export class ResponseParser {
-  readonly #bodyMaxBytes: number;
+  readonly #body: BodyReader;
   #state: State = "status-line";
-  /** The unfinished line, body or chunk. */
+  /** The unfinished line. */
   readonly #pending = new TextCollector();
-  readonly #chunks = new TextCollector();
-  /** Bytes of the body, chunk or chunk end that is being read. */
-  #need = 0;
   #status = 0;
   #fields: HeaderField[] = [];
   #headers: HeaderList | undefined;
   #headBytes = 0;
-  #trailerBytes = 0;
   #interim = 0;
   /** Complete, and not yet given. */
   #response: HttpReply | undefined;
 
   constructor(options: { readonly bodyMaxBytes?: number } = {}) {
-    this.#bodyMaxBytes = Math.min(options.bodyMaxBytes ?? RESPONSE_BODY_MAX_BYTES, RESPONSE_BODY_MAX_BYTES);
+    this.#body = new BodyReader(Math.min(options.bodyMaxBytes ?? RESPONSE_BODY_MAX_BYTES, RESPONSE_BODY_MAX_BYTES));
   }
 
   /** The final response's status once its head is there, whatever becomes of its body. */
@@ -89,8 +76,9 @@ export class ResponseParser {
   end(): ReplyInput | undefined {
     return this.#guard(() => {
       if (this.#state === "done") return undefined;
-      if (this.#state !== "body-to-end") throw fault("cut-short", "the peer closed before the response was complete");
-      this.#finish(this.#pending.take());
+      const body = this.#state === "body" ? this.#body.end() : undefined;
+      if (body === undefined) throw fault("cut-short", "the peer closed before the response was complete");
+      this.#finish(body);
       return this.#finished();
     });
   }
@@ -102,8 +90,8 @@ export class ResponseParser {
       if (!(error instanceof ProtocolFault)) throw error;
       this.#state = "done";
       this.#pending.take();
-      this.#chunks.take();
-      return { kind: "fault", fault: error };
+      this.#body.drop();
+      return { kind: "fault", fault: fault(error.code, error.message) };
     }
   }
 
@@ -121,86 +109,42 @@ export class ResponseParser {
 
   /** Consumes at least one byte; returns where to go on. */
   #step(text: string, at: number): number {
-    switch (this.#state) {
-      case "body":
-      case "chunk-data":
-      case "chunk-end": {
-        const end = Math.min(text.length, at + this.#need - this.#pending.length);
-        this.#pending.push(text.slice(at, end));
-        if (this.#pending.length === this.#need) this.#endGathered(this.#pending.take());
-        return end;
-      }
-      case "body-to-end":
-        if (this.#pending.length + text.length - at > this.#bodyMaxBytes) throw bodyTooLarge(this.#bodyMaxBytes);
-        this.#pending.push(text.slice(at));
-        return text.length;
-      default:
-        return this.#takeLine(text, at);
-    }
-  }
-
-  #endGathered(data: string): void {
-    switch (this.#state) {
-      case "body":
-        this.#finish(data);
-        return;
-      case "chunk-data":
-        this.#chunks.push(data);
-        this.#state = "chunk-end";
-        this.#need = 2;
-        return;
-      default:
-        if (data !== "\r\n") throw fault("chunk-end", "a chunk doesn't end where its size says");
-        this.#state = "chunk-line";
-    }
+    if (this.#state !== "body") return this.#takeLine(text, at);
+    const { at: end, body } = this.#body.step(text, at);
+    if (body !== undefined) this.#finish(body);
+    return end;
   }
 
   #takeLine(text: string, at: number): number {
     const newline = text.indexOf("\n", at);
     const end = newline < 0 ? text.length : newline;
-    const most = this.#lineMax();
-    if (this.#pending.length + end - at > most) throw fault("line-too-long", `a line exceeds ${most} bytes`);
+    const first = this.#state === "status-line";
+    if (this.#pending.length + end - at > (first ? STATUS_LINE_MAX_BYTES : HEADER_LINE_MAX_BYTES)) {
+      throw first
+        ? fault("status-line-too-long", `a status line exceeds ${STATUS_LINE_MAX_BYTES} bytes`)
+        : headerLineTooLong();
+    }
     this.#pending.push(text.slice(at, end));
     if (newline < 0) return end;
     this.#line(this.#pending.take());
     return end + 1;
   }
 
-  #lineMax(): number {
-    if (this.#state === "status-line") return STATUS_LINE_MAX_BYTES;
-    return this.#state === "chunk-line" ? CHUNK_LINE_MAX_BYTES : HEADER_LINE_MAX_BYTES;
-  }
-
-  /** @param rawLine without the LF. A bare LF ends a line of a head (section 2.2), but none of the chunked framing. */
+  /** @param rawLine without the LF. A bare LF ends a line of a head (section 2.2). */
   #line(rawLine: string): void {
     const line = rawLine.endsWith("\r") ? rawLine.slice(0, -1) : rawLine;
-    switch (this.#state) {
-      case "status-line":
-        this.#headBytes = rawLine.length + 1;
-        this.#status = parseStatusLine(line);
-        this.#state = "header-line";
-        return;
-      case "header-line":
-        this.#headBytes += rawLine.length + 1;
-        if (this.#headBytes > HEAD_MAX_BYTES) throw fault("head-too-long", `headers exceed ${HEAD_MAX_BYTES} bytes`);
-        if (line === "") this.#endHead();
-        else if (this.#fields.length === HEADERS_MAX) {
-          throw fault("too-many-headers", `a response has more than ${HEADERS_MAX} headers`);
-        } else this.#fields.push(parseHeaderLine(line));
-        return;
-      case "chunk-line":
-        if (line === rawLine) throw fault("chunk-line", "a chunk's first line ends without CR");
-        this.#beginChunk(line);
-        return;
-      default:
-        if (line === rawLine) throw fault("trailer-line", "a trailer line ends without CR");
-        this.#trailerBytes += rawLine.length + 1;
-        if (this.#trailerBytes > TRAILERS_MAX_BYTES) {
-          throw fault("trailers-too-long", `trailers exceed ${TRAILERS_MAX_BYTES} bytes`);
-        }
-        if (line === "") this.#finish(this.#chunks.take());
-        else parseHeaderLine(line);
+    if (this.#state === "status-line") {
+      this.#headBytes = rawLine.length + 1;
+      this.#status = parseStatusLine(line);
+      this.#state = "header-line";
+      return;
     }
+    this.#headBytes += rawLine.length + 1;
+    if (this.#headBytes > HEAD_MAX_BYTES) throw fault("head-too-long", `headers exceed ${HEAD_MAX_BYTES} bytes`);
+    if (line === "") this.#endHead();
+    else if (this.#fields.length === HEADERS_MAX) {
+      throw fault("too-many-headers", `a response has more than ${HEADERS_MAX} headers`);
+    } else this.#fields.push(parseHeaderLine(line));
   }
 
   /** Section 6.3, for the cases that there are here. */
@@ -219,31 +163,9 @@ export class ResponseParser {
     }
     this.#headers = headers;
     if (status === 204 || status === 304) return this.#finish("");
-    const length = bodyLength(headers);
-    if (isChunked(headers)) {
-      if (length !== undefined) throw fault("length-and-encoding", "both Transfer-Encoding and Content-Length");
-      this.#state = "chunk-line";
-    } else if (length === undefined) this.#state = "body-to-end";
-    else if (length > this.#bodyMaxBytes) throw bodyTooLarge(this.#bodyMaxBytes);
-    else if (length === 0) this.#finish("");
-    else {
-      this.#state = "body";
-      this.#need = length;
-    }
-  }
-
-  /** Section 7.1: `chunk-size [ chunk-ext ] CRLF`. */
-  #beginChunk(line: string): void {
-    const match = /^([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f\u0100]*)?$/.exec(line);
-    if (match === null) throw fault("chunk-size", "a chunk's size is no hexadecimal number");
-    const size = Number.parseInt(match[1]!, 16);
-    if (size === 0) {
-      this.#state = "trailer-line";
-      return;
-    }
-    if (this.#chunks.length + size > this.#bodyMaxBytes) throw bodyTooLarge(this.#bodyMaxBytes);
-    this.#state = "chunk-data";
-    this.#need = size;
+    const body = this.#body.begin(bodyEnd(headers) ?? "connection");
+    if (body !== undefined) this.#finish(body);
+    else this.#state = "body";
   }
 }
 
@@ -254,28 +176,7 @@ function parseStatusLine(line: string): number {
   return Number(match[1]);
 }
 
-/** Section 6.1. */
-function isChunked(headers: HeaderList): boolean {
-  const values = headers.all("Transfer-Encoding");
-  if (values.length === 0) return false;
-  if (values.length === 1 && values[0]!.toLowerCase() === "chunked") return true;
-  throw fault("transfer-encoding", "a Transfer-Encoding other than chunked");
-}
-
-/** Section 6.2; undefined when absent. */
-function bodyLength(headers: HeaderList): number | undefined {
-  const values = headers.all("Content-Length");
-  const first = values[0];
-  if (first === undefined) return undefined;
-  if (values.some((value) => value !== first)) throw fault("content-length-conflict", "two differing Content-Length");
-  if (!/^\d{1,15}$/.test(first)) throw fault("content-length", "Content-Length is not a number");
-  return Number(first);
-}
-
-function bodyTooLarge(most: number): ProtocolFault {
-  return fault("body-too-large", `a body exceeds ${most} bytes`);
-}
-
+/** The status is what a proxy would answer, whatever a request would get for the same. */
 function fault(code: string, message: string): ProtocolFault {
   return new ProtocolFault(code, 502, message, { fatal: true });
 }
