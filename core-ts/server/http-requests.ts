@@ -9,7 +9,7 @@ import { ApiFault } from "./api/api-fault.ts";
 import { requireKnownHost } from "./api/host-check.ts";
 import { Router } from "./api/router.ts";
 import { ROUTES } from "./api/routes.ts";
-import type { HttpExchange } from "./http-connection.ts";
+import type { HttpExchange } from "./http-exchange.ts";
 import type { StreamProfile } from "./profiles.ts";
 
 const router = new Router(ROUTES);

@@ -4,123 +4,58 @@
  * A request is answered before the next is looked at, even when the answer takes a while (DESCRIBE waits for the encoder,
  * PLAY for a key frame, a failed login for its delay). Interleaved RTCP is handled as it comes.
  */
-import type { Endpoint, HostEvent } from "../../bindings/contract/events.ts";
+import type { HostEvent } from "../../bindings/contract/events.ts";
 import { Code } from "../../bindings/contract/host.ts";
-import { ProtocolFault } from "../errors.ts";
+import type { ProtocolFault } from "../errors.ts";
 import { type RtspInput, RtspParser, type RtspRequest } from "../rtsp/request-parser.ts";
 import { formatResponse } from "../rtsp/response.ts";
-import type { Timer } from "../time/timer-queue.ts";
-import { type Micros, seconds } from "../time/units.ts";
+import { ClientConnection, type ConnectionEnds } from "./client-connection.ts";
 import type { ServerContext } from "./context.ts";
+import { Exchange } from "./exchange.ts";
 import { type InterleavedCarrier, OUTLET_AGE_MS, type RtspSession } from "./rtsp-session.ts";
-import type { HandleOwner } from "./runtime.ts";
-
-/** Requests that may wait behind one that is being answered; past it the connection is not read. */
-export const PIPELINED_REQUESTS_MAX = 16;
 
 /** One request with its one answer. */
-export class RtspExchange {
+export class RtspExchange extends Exchange {
   readonly request: RtspRequest;
-  readonly connection: RtspConnection;
-  /** Who has logged in with this request; undefined without logins or for OPTIONS. */
-  user: string | undefined;
-  #cancel: (() => void) | undefined;
-  #answered = false;
+  override readonly connection: RtspConnection;
 
   constructor(connection: RtspConnection, request: RtspRequest) {
+    super();
     this.connection = connection;
     this.request = request;
   }
 
-  get answered(): boolean {
-    return this.#answered;
-  }
-
-  /** What to undo when the connection goes away before the answer. */
-  onAbandoned(cancel: () => void): void {
-    this.#cancel = cancel;
-  }
-
   /** Sends the answer. Nothing happens when the connection is gone or the answer was given. */
   reply(status: number, headers: readonly (readonly [string, string])[] = [], body?: string): void {
-    if (this.#answered) return;
-    this.#answered = true;
-    this.#cancel = undefined;
+    if (!this.take()) return;
     this.connection.sendReply(this, status, headers, body);
   }
 
-  /** Runs a step of the answer; what it throws as the peer's fault becomes the answer. */
-  attempt(step: () => void): void {
-    try {
-      step();
-    } catch (error) {
-      if (!(error instanceof ProtocolFault)) {
-        this.connection.onBug();
-        throw error;
-      }
-      this.connection.log("info", `${this.request.method} refused code=${error.code}: ${error.message}`);
-      this.reply(error.status);
-      if (error.fatal) this.connection.close(true, error.code);
-    }
-  }
-
-  /** The connection is gone: undoes what was begun for the answer. */
-  abandon(): void {
-    if (this.#answered) return;
-    this.#answered = true;
-    this.#cancel?.();
+  override replyFault(fault: ProtocolFault): void {
+    this.connection.log("info", `${this.request.method} refused code=${fault.code}: ${fault.message}`);
+    this.reply(fault.status);
+    if (fault.fatal) this.connection.close(true, fault.code);
   }
 }
 
-export class RtspConnection implements HandleOwner, InterleavedCarrier {
-  readonly handle: number;
-  readonly local: Endpoint;
-  readonly peer: Endpoint;
-  readonly context: ServerContext;
+export class RtspConnection extends ClientConnection<RtspInput> implements InterleavedCarrier {
+  override readonly protocol = "rtsp";
   /** Sessions that this connection set up and that still live. */
   readonly sessions = new Set<RtspSession>();
   readonly #parser = new RtspParser();
-  readonly #waiting: RtspInput[] = [];
   readonly #answer: (exchange: RtspExchange) => void;
-  readonly #onClosed: () => void;
-  #current: RtspExchange | undefined;
-  #pumping = false;
-  #paused = false;
-  #closed = false;
-  #peerEnded = false;
   #outlet = 0;
   #outletUsers = 0;
-  #loggedIn = false;
-  readonly #openedUs: Micros;
-  #lastHeardUs: Micros;
-  #lifeTimer: Timer;
 
   constructor(
     context: ServerContext,
     handle: number,
-    ends: { readonly local: Endpoint; readonly peer: Endpoint },
+    ends: ConnectionEnds,
     answer: (exchange: RtspExchange) => void,
     onClosed: () => void,
   ) {
+    super(context, handle, ends, onClosed);
     this.#answer = answer;
-    this.context = context;
-    this.handle = handle;
-    this.local = ends.local;
-    this.peer = ends.peer;
-    this.#onClosed = onClosed;
-    this.#openedUs = context.runtime.nowUs;
-    this.#lastHeardUs = context.runtime.nowUs;
-    this.#lifeTimer = context.runtime.after(seconds(1), () => this.#checkLife());
-    context.runtime.own(handle, this);
-  }
-
-  /** The connection has proved who it is; the limit on unauthenticated time no longer holds. */
-  noteLogin(): void {
-    this.#loggedIn = true;
-  }
-
-  log(level: "debug" | "info" | "warn" | "error", text: string): void {
-    this.context.runtime.log(level, `conn=${this.handle} rtsp ${text}`);
   }
 
   /** Whether a session of this connection uses an interleaved channel. */
@@ -132,27 +67,19 @@ export class RtspConnection implements HandleOwner, InterleavedCarrier {
     return false;
   }
 
-  onEvent(event: HostEvent): void {
-    switch (event.type) {
-      case "received":
-        this.#lastHeardUs = this.context.runtime.nowUs;
-        for (const input of this.#parser.feed(event.data)) this.#take(input);
-        this.#pump();
-        break;
-      case "ended":
-        this.#peerEnded = true;
-        this.#pump();
-        break;
-      case "closed":
-        this.log("info", `closed by the peer reason=${event.reason}`);
-        this.#finish();
-        break;
-      case "skipped":
-        for (const session of this.sessions) session.onEvent(event);
-        break;
-      default:
-        break;
+  /** Interleaved frames are handled as they come; requests wait for their turn. */
+  protected override parse(text: string): readonly RtspInput[] {
+    const waiting: RtspInput[] = [];
+    for (const input of this.#parser.feed(text)) {
+      if (input.kind === "interleaved") this.#onInterleaved(input.channel, input.data);
+      else if (input.kind !== "response") waiting.push(input);
     }
+    return waiting;
+  }
+
+  /** Of its outlet, which interleaved sessions share. */
+  protected override onOwnEvent(event: HostEvent): void {
+    if (event.type === "skipped") for (const session of this.sessions) session.onEvent(event);
   }
 
   /** Sends a response; closes a connection that takes none. */
@@ -165,12 +92,12 @@ export class RtspConnection implements HandleOwner, InterleavedCarrier {
     const { request } = exchange;
     this.log(status >= 400 && status !== 401 ? "info" : "debug", `${request.method} ${status}`);
     this.#respond(status, request.headers.get("CSeq"), headers, body);
-    if (this.#current === exchange) this.#current = undefined;
-    this.#pump();
+    this.settle(exchange);
+    this.pump();
   }
 
   sendControl(bytes: Int8Array): void {
-    if (this.#closed) return;
+    if (this.isClosed) return;
     if (this.context.runtime.host.tcpWrite(this.handle, bytes) === Code.FULL) this.close(false, "takes no answers");
   }
 
@@ -199,64 +126,23 @@ export class RtspConnection implements HandleOwner, InterleavedCarrier {
     this.close(afterFlush, "its session ended");
   }
 
-  onBug(): void {
-    this.close(true, "a bug of ours");
-  }
-
-  /** @param afterFlush true lets replies already given leave first. */
-  close(afterFlush: boolean, why: string): void {
-    if (this.#closed) return;
-    this.log("info", `closing reason=${why}`);
-    this.context.runtime.host.tcpClose(this.handle, afterFlush);
-    this.#finish();
-  }
-
-  #finish(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#lifeTimer.cancel();
-    this.context.runtime.disown(this.handle);
-    this.#current?.abandon();
-    this.#current = undefined;
-    this.#waiting.length = 0;
+  protected override release(): void {
     for (const session of [...this.sessions]) {
       // A UDP session outlives its control connection (RFC 2326 section 1.5), until its time-out or a refused packet.
       if (session.transport.kind === "tcp") session.end("its connection is gone", false);
     }
-    this.#onClosed();
   }
 
-  #take(input: RtspInput): void {
-    if (input.kind === "interleaved") this.#onInterleaved(input.channel, input.data);
-    else if (input.kind !== "response") this.#waiting.push(input);
-    if (this.#waiting.length > PIPELINED_REQUESTS_MAX && !this.#paused) {
-      this.#paused = true;
-      this.context.runtime.host.tcpPause(this.handle);
-    }
+  protected override checkServed(): boolean {
+    return this.sessions.size > 0;
   }
 
-  #pump(): void {
-    if (this.#pumping) return;
-    this.#pumping = true;
-    while (this.#current === undefined && !this.#closed) {
-      const input = this.#waiting.shift();
-      if (input === undefined) break;
-      if (input.kind === "request") this.#handle(input.request);
-      else if (input.kind === "fault") this.#answerFault(input.fault, input.cseq);
+  protected override handleInput(input: RtspInput): void {
+    if (input.kind === "fault") this.#answerFault(input.fault, input.cseq);
+    else if (input.kind === "request") {
+      const exchange = new RtspExchange(this, input.request);
+      this.begin(exchange, () => this.#answer(exchange));
     }
-    this.#pumping = false;
-    if (this.#closed) return;
-    if (this.#paused && this.#waiting.length <= PIPELINED_REQUESTS_MAX / 2) {
-      this.#paused = false;
-      this.context.runtime.host.tcpResume(this.handle);
-    }
-    if (this.#peerEnded && this.#current === undefined) this.close(true, "the peer has ended");
-  }
-
-  #handle(request: RtspRequest): void {
-    const exchange = new RtspExchange(this, request);
-    this.#current = exchange;
-    exchange.attempt(() => this.#answer(exchange));
   }
 
   /** What the parser could not make a request of. */
@@ -272,7 +158,7 @@ export class RtspConnection implements HandleOwner, InterleavedCarrier {
     headers: readonly (readonly [string, string])[],
     body: string | undefined,
   ): void {
-    if (this.#closed) return;
+    if (this.isClosed) return;
     const all: (readonly [string, string])[] = [["Server", this.context.serverName], ...headers];
     this.sendControl(formatResponse({ status, cseq, headers: all, ...(body === undefined ? {} : { body }) }));
   }
@@ -286,17 +172,5 @@ export class RtspConnection implements HandleOwner, InterleavedCarrier {
         return;
       }
     }
-  }
-
-  #checkLife(): void {
-    const { runtime, config } = this.context;
-    this.#lifeTimer = runtime.after(seconds(1), () => this.#checkLife());
-    if (this.sessions.size > 0) return;
-    const silentUs = runtime.nowUs - this.#lastHeardUs;
-    if (this.#current !== undefined) return;
-    // Counted from the beginning: a byte now and then must not keep a stranger's connection.
-    if (!this.#loggedIn && runtime.nowUs - this.#openedUs > seconds(config.limits.unauthenticatedSeconds)) {
-      this.close(true, "no login in time");
-    } else if (silentUs > seconds(config.limits.idleSeconds)) this.close(true, "idle");
   }
 }

@@ -6,7 +6,7 @@ import { mergePatch } from "../../config/merge-patch.ts";
 import { SECRET_MASK } from "../../config/secrets.ts";
 import type { HttpRequest } from "../../http/request-parser.ts";
 import type { ServerContext } from "../context.ts";
-import type { HttpExchange } from "../http-connection.ts";
+import type { HttpExchange } from "../http-exchange.ts";
 import type { PreparedConfig } from "../settings.ts";
 import { ApiFault } from "./api-fault.ts";
 import { type Route, route } from "./route.ts";

@@ -4,7 +4,7 @@
  */
 import type { Role } from "../../auth/users.ts";
 import type { ServerContext } from "../context.ts";
-import type { HttpExchange } from "../http-connection.ts";
+import type { HttpExchange } from "../http-exchange.ts";
 import type { StreamProfile } from "../profiles.ts";
 import type { Fields, OptionalValuesOf, Schema, ValuesOf } from "./schema.ts";
 

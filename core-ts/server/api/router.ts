@@ -9,7 +9,7 @@ import { utf8OfText } from "../../bytes/text.ts";
 import { JsonFault, parseJson } from "../../config/json.ts";
 import type { HttpRequest } from "../../http/request-parser.ts";
 import type { ServerContext } from "../context.ts";
-import type { HttpExchange } from "../http-connection.ts";
+import type { HttpExchange } from "../http-exchange.ts";
 import type { StreamProfile } from "../profiles.ts";
 import { ApiFault } from "./api-fault.ts";
 import type { Call, Method, Route } from "./route.ts";
