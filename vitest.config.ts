@@ -54,6 +54,16 @@ export default defineConfig({
       },
       {
         test: {
+          name: "networks",
+          include: ["test/networks/**/*.test.ts"],
+          // They measure time: one file at a time, on an otherwise idle machine.
+          fileParallelism: false,
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
           name: "page",
           include: ["test/page/**/*.test.ts"],
           fileParallelism: false,

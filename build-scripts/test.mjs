@@ -51,6 +51,14 @@ const RINGS = [
     },
   },
   {
+    name: "networks",
+    clients: true,
+    run: async (/** @type {Rings} */ rings) => {
+      await rings.program("JVM host builds", [process.execPath, "build-scripts/jvm.mjs", "build"]);
+      await rings.vitest("emulated networks", "networks", { PORTHOLE_HOST: "jvm" });
+    },
+  },
+  {
     name: "android",
     clients: true,
     run: (/** @type {Rings} */ rings) =>
