@@ -35,6 +35,7 @@ export type AuthRequest = {
   readonly method: string;
   /** The header's value; undefined when there is none. */
   readonly authorization: string | undefined;
+  /** Whom the throttle counts: an address, or what else is one peer. */
   readonly peerAddress: string;
   readonly nowUs: Micros;
   /**
@@ -70,7 +71,8 @@ export type AuthResult =
       readonly delayUs: Micros;
     };
 
-type Verdict = { readonly user: User } | { readonly reason: AuthFailure };
+/** `known`: the name of a user who exists, under which a wrong password was given. */
+type Verdict = { readonly user: User } | { readonly reason: AuthFailure; readonly known?: string | undefined };
 
 /** Stands in for the HA1 of a user who does not exist, so that both take the same time. Nothing hashes to it. */
 const NO_HA1 = { md5: "0".repeat(32), sha256: "0".repeat(64) };
@@ -115,9 +117,13 @@ export class Authenticator {
   check(o: AuthRequest): AuthResult {
     const verdict = this.#judge(o);
     if ("user" in verdict) {
-      return { ok: true, user: verdict.user, delayUs: this.#throttle.succeeded(o.peerAddress, o.nowUs) };
+      return {
+        ok: true,
+        user: verdict.user,
+        delayUs: this.#throttle.succeeded(o.peerAddress, o.nowUs, verdict.user.name),
+      };
     }
-    const delayUs = verdict.reason === "wrong" ? this.#throttle.failed(o.peerAddress, o.nowUs) : 0;
+    const delayUs = verdict.reason === "wrong" ? this.#throttle.failed(o.peerAddress, o.nowUs, verdict.known) : 0;
     return {
       ok: false,
       reason: verdict.reason,
@@ -146,12 +152,14 @@ export class Authenticator {
 
   #judgeBasic(value: string): Verdict {
     let found: User | undefined;
+    let known: string | undefined;
     for (const { name, password } of parseBasicCredentials(value)) {
       const user = this.#users.get(name);
       const right = sameInConstantTime(ha1Of(name, this.#realm, password, "MD5"), (user?.ha1 ?? NO_HA1).md5);
+      known ??= user?.name;
       if (right && user !== undefined) found ??= user;
     }
-    return found === undefined ? { reason: "wrong" } : { user: found };
+    return found === undefined ? { reason: "wrong", known } : { user: found };
   }
 
   /** The client's realm is not looked at: HA1 holds ours, and some clients quote it back changed. */
@@ -161,7 +169,7 @@ export class Authenticator {
     const ha1 = credentials.algorithm === "MD5" ? known?.ha1.md5 : this.#sha256 ? known?.ha1.sha256 : undefined;
     const kept = ha1 ?? (credentials.algorithm === "MD5" ? NO_HA1.md5 : NO_HA1.sha256);
     const right = sameInConstantTime(credentials.response, digestResponse(credentials, o.method, kept));
-    if (!right || known === undefined || ha1 === undefined) return { reason: "wrong" };
+    if (!right || known === undefined || ha1 === undefined) return { reason: "wrong", known: known?.name };
     if (!o.sameTarget(credentials.uri)) return { reason: "target" };
     // `stale` only with a right digest (RFC 7616 section 3.3): else it would tell a guesser nothing but cost him nothing.
     if (this.#nonces.state(credentials.nonce, o.nowUs) !== "good") return { reason: "stale" };

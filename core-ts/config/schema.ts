@@ -316,8 +316,35 @@ const limits = keys(
       wholeNumber(1, 1_000, "clients", "RTSP sessions and HTTP viewers together; more are refused with 453 or 503."),
       100,
     ),
+    clientsPerAddress: v.optional(
+      wholeNumber(
+        1,
+        1_000,
+        "clients",
+        "As `clients`, of one address, so that one can't have all places. An IPv6 /64 counts as one address here and below.",
+      ),
+      50,
+    ),
     connections: v.optional(wholeNumber(1, 4_000, "connections", "TCP connections in all."), 300),
     connectionsPerAddress: v.optional(wholeNumber(1, 4_000, "connections", "TCP connections of one address."), 150),
+    requestsPerSecond: v.optional(
+      wholeNumber(
+        1,
+        10_000,
+        "requests/s",
+        "Requests of one address over RTSP and HTTP, with two seconds' worth at once. What comes faster has to wait.",
+      ),
+      200,
+    ),
+    requestSeconds: v.optional(
+      wholeNumber(
+        1,
+        300,
+        "s",
+        "A request that has begun must be complete by then, or it is refused with 408 and the connection closed.",
+      ),
+      20,
+    ),
     unauthenticatedSeconds: v.optional(
       wholeNumber(1, 300, "s", "A connection that has not logged in by then is closed."),
       10,

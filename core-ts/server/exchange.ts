@@ -11,6 +11,9 @@ export interface ExchangeCarrier {
   readonly context: ServerContext;
   readonly local: Endpoint;
   readonly peer: Endpoint;
+  /** Whom limits count the peer as: {@link peerGroup}. */
+  readonly peerGroup: string;
+  readonly protocol: "rtsp" | "http";
   log(level: LogLevel, text: string): void;
   /** The connection has proved who it is; the limit on unauthenticated time no longer holds. */
   noteLogin(): void;

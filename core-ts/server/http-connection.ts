@@ -17,6 +17,8 @@ import type { StreamProfile } from "./profiles.ts";
 
 /** Largest request body that any route takes. */
 export const HTTP_BODY_MAX_BYTES = 256 * 1024;
+/** What a 503 of the connection's own tells the client to wait, in seconds. */
+const RETRY_AFTER_S = 5;
 /** A picture leaves in pieces of this size, so that several fit the control lane. */
 const BLOB_PIECE_BYTES = 64 * 1024;
 
@@ -69,6 +71,14 @@ export class HttpConnection extends ClientConnection<HttpInput> implements HttpC
 
   protected override parse(text: string): readonly HttpInput[] {
     return this.#parser.feed(text);
+  }
+
+  protected override get pendingBytes(): number {
+    return this.isEndless ? 0 : this.#parser.pendingBytes;
+  }
+
+  protected override refuse(fault: ProtocolFault): void {
+    this.#answerFault(fault);
   }
 
   protected override onReceived(text: string): void {
@@ -175,11 +185,12 @@ export class HttpConnection extends ClientConnection<HttpInput> implements HttpC
 
   /** What the parser could not make a request of. Its framing is lost, so the connection closes. */
   #answerFault(fault: ProtocolFault): void {
-    this.log("info", `refused code=${fault.code}: ${fault.message}`);
+    this.noteFault(fault);
     const headers: HttpHeaders = [
       ["Server", this.context.serverName],
       ...COMMON_HEADERS,
       ["Content-Type", "application/json"],
+      ...(fault.status === 503 ? ([["Retry-After", String(RETRY_AFTER_S)]] as const) : []),
     ];
     this.send(formatHttpResponse({ status: fault.status, headers, keepAlive: false, body: faultBody(fault) }), () =>
       this.close(true, fault.code),

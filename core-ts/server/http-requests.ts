@@ -4,12 +4,12 @@
  * Host → login or stream token → route, role, origin, parameters, body (api/router.ts). What the routes are stands in api/routes.ts. Every
  * exchange gets exactly one answer, now or later; what is thrown as a ProtocolFault on the way becomes it.
  */
-import type { Micros } from "../time/units.ts";
 import { ApiFault } from "./api/api-fault.ts";
 import { requireKnownHost } from "./api/host-check.ts";
 import { Router } from "./api/router.ts";
 import { ROUTES } from "./api/routes.ts";
 import type { HttpExchange } from "./http-exchange.ts";
+import { afterDelay, checkLogin, loginsBusy, noteLoginFailure } from "./login-gate.ts";
 import type { StreamProfile } from "./profiles.ts";
 
 const router = new Router(ROUTES);
@@ -26,7 +26,7 @@ export function answerHttp(exchange: HttpExchange): void {
 
 function withLogin(exchange: HttpExchange, proceed: () => void): void {
   const { connection, request } = exchange;
-  const { httpLogin, runtime } = connection.context;
+  const { httpLogin } = connection.context;
   if (httpLogin === undefined) {
     exchange.role = "admin";
     connection.noteLogin();
@@ -35,22 +35,15 @@ function withLogin(exchange: HttpExchange, proceed: () => void): void {
   const token = request.query.get("token");
   const shown = token === undefined ? undefined : router.shownBy(connection.context, request);
   if (token !== undefined && shown !== undefined) return withToken(exchange, token, shown, proceed);
-  const result = httpLogin.check({
+  const result = checkLogin(exchange, httpLogin, {
     method: request.method,
     authorization: request.headers.get("Authorization"),
-    peerAddress: connection.peer.address,
-    nowUs: runtime.nowUs,
     sameTarget: (uri) => uri === request.target || uri === request.path,
   });
+  if (result.ok === "busy") return refuseBusy(exchange, result.retryAfterS);
   if (result.ok) {
-    exchange.user = result.user.name;
     exchange.role = result.user.role;
-    connection.noteLogin();
     return afterDelay(exchange, result.delayUs, proceed);
-  }
-  if (result.reason !== "missing" && result.reason !== "stale") {
-    connection.log("warn", `login failed peer=${connection.peer.address} reason=${result.reason}`);
-    runtime.events.emit("login.failed", { protocol: "http", address: connection.peer.address, reason: result.reason });
   }
   const headers = result.challenges.map((challenge) => ["WWW-Authenticate", challenge] as const);
   const fault = new ApiFault("login-needed", 401, "a login is needed", { headers });
@@ -64,17 +57,18 @@ function withLogin(exchange: HttpExchange, proceed: () => void): void {
 function withToken(exchange: HttpExchange, text: string, shown: StreamProfile, proceed: () => void): void {
   const { connection } = exchange;
   const { runtime, tokens, profiles, loginThrottle } = connection.context;
-  const { address } = connection.peer;
+  const { peerGroup } = connection;
+  const busy = loginsBusy(exchange);
+  if (busy !== undefined) return refuseBusy(exchange, busy.retryAfterS);
   const refuse = (message: string): void =>
     exchange.replyFault(new ApiFault("bad-token", 403, message, { path: "query.token" }));
   const token = tokens.find(text);
   if (token === undefined) {
-    connection.log("warn", `login failed peer=${address} reason=token`);
-    runtime.events.emit("login.failed", { protocol: "http", address, reason: "token" });
-    const delayUs = loginThrottle.failed(address, runtime.nowUs);
+    noteLoginFailure(exchange, "token");
+    const delayUs = loginThrottle.failed(peerGroup, runtime.nowUs);
     return afterDelay(exchange, delayUs, () => refuse("this is no token of ours, or it was revoked"));
   }
-  afterDelay(exchange, loginThrottle.delay(address, runtime.nowUs), () => {
+  afterDelay(exchange, loginThrottle.delay(peerGroup, runtime.nowUs), () => {
     if (!tokens.has(token.id)) return refuse("this is no token of ours, or it was revoked");
     if (profiles.jpegByHttpKey(`/${token.stream}`) !== shown) return refuse("this token is another stream's");
     tokens.noteUse(token.id);
@@ -86,9 +80,9 @@ function withToken(exchange: HttpExchange, text: string, shown: StreamProfile, p
   });
 }
 
-/** Failed logins slow their address down, right answers included: else the delay would tell which is right. */
-function afterDelay(exchange: HttpExchange, delayUs: Micros, run: () => void): void {
-  if (delayUs <= 0) return run();
-  const timer = exchange.connection.context.runtime.after(delayUs, run);
-  exchange.onAbandoned(() => timer.cancel());
+/** RFC 6585 section 4. The login is not looked at, so this says nothing of it. */
+function refuseBusy(exchange: HttpExchange, retryAfterS: number): void {
+  const message = `too many failed logins of this address are held; try again in ${retryAfterS} s`;
+  const headers = [["Retry-After", String(retryAfterS)]] as const;
+  exchange.replyFault(new ApiFault("logins-held", 429, message, { headers }));
 }

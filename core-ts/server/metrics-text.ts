@@ -88,6 +88,17 @@ function aboutServer(
   out.counter("porthole_connections_refused_total", "TCP connections refused because of a limit.", [
     [{}, admission.refused],
   ]);
+  out.counter(
+    "porthole_refused_total",
+    "What was refused or ended because of a limit or a fault of the peer's, by reason (SECURITY.md).",
+    Object.entries(runtime.refusals.counts).map(([reason, { total }]) => [{ reason }, total]),
+  );
+  out.counter("porthole_requests_held_total", "Requests that had to wait because of limits.requestsPerSecond.", [
+    [{}, context.requestPace.held],
+  ]);
+  out.gauge("porthole_input_bytes", "Requests that are incomplete or wait for their turn.", [
+    [{}, context.inputMemory.bytes],
+  ]);
   out.counter("porthole_login_failures_total", "Wrong logins and stream tokens.", [
     [{ protocol: "rtsp" }, metrics.loginFailures.rtsp],
     [{ protocol: "http" }, metrics.loginFailures.http],

@@ -69,9 +69,8 @@ export class Metrics {
   /** What of each open outlet has been counted. */
   readonly #counted = new Map<number, { bytes: number; units: number }>();
 
-  onEvent({ type, data }: ServerEvent): void {
+  onEvent({ type }: ServerEvent): void {
     this.events.set(type, (this.events.get(type) ?? 0) + 1);
-    if (type === "login.failed") this.loginFailures[(data as { readonly protocol: "rtsp" | "http" }).protocol]++;
   }
 
   /**

@@ -48,6 +48,10 @@ export class MjpegViewer implements Viewer, HandleOwner {
     this.#startedUs = connection.context.runtime.nowUs;
   }
 
+  get peerAddress(): string {
+    return this.#connection.peer.address;
+  }
+
   /** False when the host gives no outlet; the encoder is then released. */
   open(): boolean {
     const { runtime, viewers } = this.#connection.context;

@@ -14,6 +14,9 @@ import type { ServerContext } from "./context.ts";
 import { Exchange } from "./exchange.ts";
 import { type InterleavedCarrier, OUTLET_AGE_MS, type RtspSession } from "./rtsp-session.ts";
 
+/** What a 453 or 503 tells the client to wait, in seconds. */
+export const RETRY_AFTER_S = 5;
+
 /** One request with its one answer. */
 export class RtspExchange extends Exchange {
   readonly request: RtspRequest;
@@ -33,7 +36,8 @@ export class RtspExchange extends Exchange {
 
   override replyFault(fault: ProtocolFault): void {
     this.connection.log("info", `${this.request.method} refused code=${fault.code}: ${fault.message}`);
-    this.reply(fault.status);
+    const isTransient = fault.status === 453 || fault.status === 503;
+    this.reply(fault.status, isTransient ? [["Retry-After", String(RETRY_AFTER_S)]] : []);
     if (fault.fatal) this.connection.close(true, fault.code);
   }
 }
@@ -67,14 +71,22 @@ export class RtspConnection extends ClientConnection<RtspInput> implements Inter
     return false;
   }
 
-  /** Interleaved frames are handled as they come; requests wait for their turn. */
   protected override parse(text: string): readonly RtspInput[] {
-    const waiting: RtspInput[] = [];
-    for (const input of this.#parser.feed(text)) {
-      if (input.kind === "interleaved") this.#onInterleaved(input.channel, input.data);
-      else if (input.kind !== "response") waiting.push(input);
-    }
-    return waiting;
+    return this.#parser.feed(text);
+  }
+
+  protected override get pendingBytes(): number {
+    return this.#parser.pendingBytes;
+  }
+
+  /** Interleaved frames are handled as they come; requests wait for their turn. */
+  protected override handleAtOnce(input: RtspInput): boolean {
+    if (input.kind === "interleaved") this.#onInterleaved(input.channel, input.data);
+    return input.kind === "interleaved" || input.kind === "response";
+  }
+
+  protected override refuse(fault: ProtocolFault): void {
+    this.#answerFault(fault, undefined);
   }
 
   /** Of its outlet, which interleaved sessions share. */
@@ -147,8 +159,9 @@ export class RtspConnection extends ClientConnection<RtspInput> implements Inter
 
   /** What the parser could not make a request of. */
   #answerFault(fault: ProtocolFault, cseq: string | undefined): void {
-    this.log("info", `refused code=${fault.code}: ${fault.message}`);
-    this.#respond(fault.status, cseq, [], undefined);
+    this.noteFault(fault);
+    const retry = fault.status === 503 ? ([["Retry-After", String(RETRY_AFTER_S)]] as const) : [];
+    this.#respond(fault.status, cseq, retry, undefined);
     if (fault.fatal) this.close(true, fault.code);
   }
 

@@ -19,16 +19,15 @@ import { formatSdp, h264Fmtp } from "../sdp/session-description.ts";
 import { type Micros, seconds } from "../time/units.ts";
 import { describeState } from "./cameras.ts";
 import type { EncoderFormat } from "./encoder.ts";
+import { afterDelay, checkLogin } from "./login-gate.ts";
 import type { StreamProfile } from "./profiles.ts";
 import { H264_PAYLOAD_TYPE, JPEG_PAYLOAD_TYPE } from "./rtp-feed.ts";
-import type { RtspExchange } from "./rtsp-connection.ts";
+import { RETRY_AFTER_S, type RtspExchange } from "./rtsp-connection.ts";
 import { RtspSession, type SessionTransport } from "./rtsp-session.ts";
 import { UdpPair } from "./udp-pair.ts";
 
 /** Longest that DESCRIBE waits for an encoder's parameter sets before it answers 503. */
 export const DESCRIBE_WAIT_US: Micros = seconds(3);
-/** What a 503 tells the client to wait, in seconds. */
-export const RETRY_AFTER_S = 5;
 /** Sessions that one connection may hold. */
 export const SESSIONS_PER_CONNECTION = 8;
 
@@ -88,23 +87,14 @@ function withLogin(exchange: RtspExchange, target: RtspTarget, proceed: () => vo
     return proceed();
   }
   if (isKeepAlive(exchange)) return proceed();
-  const { runtime } = connection.context;
-  const result = login.check({
+  const result = checkLogin(exchange, login, {
     method: request.method,
     authorization: request.headers.get("Authorization"),
-    peerAddress: connection.peer.address,
-    nowUs: runtime.nowUs,
     sameTarget: (uri) => sameStream(uri, target),
   });
-  if (result.ok) {
-    exchange.user = result.user.name;
-    connection.noteLogin();
-    return afterDelay(exchange, result.delayUs, proceed);
-  }
-  if (result.reason !== "missing" && result.reason !== "stale") {
-    connection.log("warn", `login failed peer=${connection.peer.address} reason=${result.reason}`);
-    runtime.events.emit("login.failed", { protocol: "rtsp", address: connection.peer.address, reason: result.reason });
-  }
+  // RTSP 1.0 has no 429.
+  if (result.ok === "busy") return exchange.reply(503, [["Retry-After", String(result.retryAfterS)]]);
+  if (result.ok) return afterDelay(exchange, result.delayUs, proceed);
   const headers = result.challenges.map((challenge) => ["WWW-Authenticate", challenge] as const);
   afterDelay(exchange, result.delayUs, () => exchange.reply(401, headers));
 }
@@ -117,13 +107,6 @@ function isKeepAlive(exchange: RtspExchange): boolean {
   if (exchange.request.method !== "GET_PARAMETER") return false;
   const session = findSession(exchange);
   return session !== undefined && exchange.connection.sessions.has(session);
-}
-
-/** Failed logins slow their address down, right answers included: else the delay would tell which is right. */
-function afterDelay(exchange: RtspExchange, delayUs: Micros, run: () => void): void {
-  if (delayUs <= 0) return run();
-  const timer = exchange.connection.context.runtime.after(delayUs, run);
-  exchange.onAbandoned(() => timer.cancel());
 }
 
 function findProfile(exchange: RtspExchange, target: RtspTarget): StreamProfile {
@@ -294,9 +277,11 @@ function answerSetup(exchange: RtspExchange, target: RtspTarget): void {
 }
 
 function requireRoom({ connection }: RtspExchange): void {
-  if (connection.context.viewers.full || connection.sessions.size >= SESSIONS_PER_CONNECTION) {
-    throw new ProtocolFault("too-many-clients", 453, "the limit of clients is reached");
+  if (connection.sessions.size >= SESSIONS_PER_CONNECTION) {
+    throw new ProtocolFault("too-many-sessions", 453, `a connection holds at most ${SESSIONS_PER_CONNECTION} sessions`);
   }
+  const refusal = connection.context.viewers.refusal(connection.peer.address);
+  if (refusal !== undefined) throw new ProtocolFault("too-many-clients", 453, refusal);
 }
 
 /**
@@ -357,7 +342,7 @@ function setUpUdp(
         const refusal = whyTooLate(exchange, profile, existing);
         if (refusal !== undefined) {
           open.close();
-          return exchange.reply(refusal);
+          return exchange.reply(refusal, refusal === 453 ? [["Retry-After", String(RETRY_AFTER_S)]] : []);
         }
         session = adoptTransport(exchange, profile, existing, { kind: "udp", pair: open });
         const agreed = {
@@ -382,14 +367,14 @@ function setUpUdp(
 
 /** What has changed while the ports were opened, as a status: the stream, the session, or the last free place. */
 function whyTooLate(
-  { connection }: RtspExchange,
+  { connection: { context, peer } }: RtspExchange,
   profile: StreamProfile,
   existing: RtspSession | undefined,
 ): number | undefined {
-  const { profiles, viewers } = connection.context;
+  const { profiles, viewers } = context;
   if (profiles.byKey(profile.key) !== profile) return 404;
   if (existing !== undefined) return existing.state === "ready" ? undefined : existing.state === "ended" ? 454 : 455;
-  return viewers.full ? 453 : undefined;
+  return viewers.whyFull(peer.address) === undefined ? undefined : 453;
 }
 
 function adoptTransport(

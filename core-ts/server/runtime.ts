@@ -8,6 +8,7 @@ import { bytesOfText, hex } from "../bytes/text.ts";
 import { TimerQueue } from "../time/timer-queue.ts";
 import type { Micros, WallMicros } from "../time/units.ts";
 import { Metrics } from "./metrics.ts";
+import { Refusals } from "./refusals.ts";
 import { ServerEvents } from "./server-events.ts";
 
 /** Whoever opened a handle hears its events. */
@@ -26,6 +27,7 @@ export class Runtime {
   /** What happens here, for event streams and webhooks. */
   readonly events = new ServerEvents(() => this.clock().wallUs);
   readonly metrics = new Metrics();
+  readonly refusals = new Refusals((line) => this.log("warn", line));
   /** Time at which this turn began. */
   nowUs: Micros = 0;
   readonly #owners = new Map<number, HandleOwner>();

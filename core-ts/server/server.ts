@@ -23,6 +23,7 @@ import type { ServerContext } from "./context.ts";
 import { Discovery } from "./discovery.ts";
 import { HttpConnection } from "./http-connection.ts";
 import { answerHttp } from "./http-requests.ts";
+import { InputMemory } from "./input-memory.ts";
 import { KeptPictures } from "./kept-pictures.ts";
 import { type ListenerKind, Listeners, type ListenersOwner } from "./listeners.ts";
 import { LoginStore } from "./login-store.ts";
@@ -30,8 +31,10 @@ import { Logins, makeAuthenticator } from "./logins.ts";
 import { TURNS_A_SAMPLE } from "./metrics.ts";
 import { renderMetrics } from "./metrics-text.ts";
 import { MjpegServer } from "./mjpeg-server.ts";
+import { peerGroup } from "./peer-group.ts";
 import { PeriodicSnapshots } from "./periodic-snapshots.ts";
 import { type StreamProfile, StreamProfiles } from "./profiles.ts";
+import { RequestPace } from "./request-pace.ts";
 import { RtspConnection } from "./rtsp-connection.ts";
 import { answerRtsp } from "./rtsp-requests.ts";
 import type { RtspSession } from "./rtsp-session.ts";
@@ -51,6 +54,8 @@ export class Server implements ServerContext, ListenersOwner {
   readonly profiles: StreamProfiles;
   readonly viewers: Viewers;
   readonly admission: Admission;
+  readonly requestPace: RequestPace;
+  readonly inputMemory = new InputMemory();
   readonly mjpegServer: MjpegServer;
   readonly eventReaders = new EventReaders();
   readonly webhooks: Webhooks;
@@ -100,9 +105,12 @@ export class Server implements ServerContext, ListenersOwner {
     this.captures = new Captures(this.runtime, this.cameras);
     this.keptPictures = new KeptPictures(this.runtime);
     this.periodicSnapshots = new PeriodicSnapshots(this);
-    this.viewers = new Viewers(limits.clients);
+    this.viewers = new Viewers(limits.clients, limits.clientsPerAddress, (reason) => {
+      this.runtime.refusals.note(reason, this.runtime.nowUs);
+    });
     this.mjpegServer = new MjpegServer(this.viewers);
     this.admission = new Admission(limits.connections, limits.connectionsPerAddress);
+    this.requestPace = new RequestPace(limits.requestsPerSecond);
     const store = new LoginStore(this.runtime);
     this.logins = new Logins(this.runtime, store, this.config, (before) => {
       this.#onUsersChanged(before);
@@ -180,14 +188,18 @@ export class Server implements ServerContext, ListenersOwner {
 
   onAccepted(kind: ListenerKind, event: Extract<HostEvent, { type: "accepted" }>): void {
     const { handle, local, peer } = event;
-    const verdict = this.admission.enter(peer.address);
+    const group = peerGroup(peer.address);
+    const verdict = this.admission.enter(group);
     if (verdict !== "ok") {
-      this.runtime.log("warn", `conn=${handle} ${kind} refused peer=${peer.address} reason=${verdict}`);
+      const reason = verdict === "too-many" ? "connections" : "connections-of-address";
+      if (this.runtime.refusals.note(reason, this.runtime.nowUs)) {
+        this.runtime.log("warn", `conn=${handle} ${kind} refused peer=${peer.address} reason=${verdict}`);
+      }
       this.#refuse(kind, handle);
       return;
     }
     const onClosed = (): void => {
-      this.admission.leave(peer.address);
+      this.admission.leave(group);
       this.#connections.delete(connection);
     };
     const connection =
@@ -303,7 +315,8 @@ export class Server implements ServerContext, ListenersOwner {
   applyConfig(by: "file" | "api"): void {
     const { config } = this;
     this.runtime.setLogLevel(config.log.level);
-    this.viewers.setMost(config.limits.clients);
+    this.viewers.setLimits(config.limits.clients, config.limits.clientsPerAddress);
+    this.requestPace.setRate(config.limits.requestsPerSecond);
     this.admission.setLimits(config.limits.connections, config.limits.connectionsPerAddress);
     this.cameras.setConfig(config.cameras);
     this.#applyLogins();

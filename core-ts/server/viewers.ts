@@ -2,6 +2,7 @@
  * Who is watching, over RTSP and HTTP alike: counted against the limit, listed in the status. Row 3.
  */
 import type { Micros } from "../time/units.ts";
+import { peerGroup } from "./peer-group.ts";
 
 /** One viewer as the status shows it. Counters run since it came. */
 export type ViewerFigures = {
@@ -27,6 +28,7 @@ export type ViewerFigures = {
 
 export interface Viewer {
   readonly protocol: "rtsp" | "http";
+  readonly peerAddress: string;
   /** Ends it: the client is told as far as its protocol can. @param why for the log and the event. */
   endByServer(why: string): void;
   figures(nowUs: Micros): ViewerFigures;
@@ -34,34 +36,66 @@ export interface Viewer {
 
 export class Viewers {
   readonly #viewers = new Map<number, Viewer>();
+  readonly #ofPeer = new Map<string, number>();
+  readonly #onRefused: (reason: "clients" | "clients-of-address") => void;
   #most: number;
+  #mostPerAddress: number;
   #nextId = 1;
 
-  constructor(most: number) {
+  /** @param onRefused told when {@link refusal} finds no room. */
+  constructor(
+    most: number,
+    mostPerAddress: number,
+    onRefused: (reason: "clients" | "clients-of-address") => void = () => {},
+  ) {
     this.#most = most;
+    this.#mostPerAddress = mostPerAddress;
+    this.#onRefused = onRefused;
   }
 
-  setMost(most: number): void {
+  setLimits(most: number, mostPerAddress: number): void {
     this.#most = most;
+    this.#mostPerAddress = mostPerAddress;
   }
 
   get count(): number {
     return this.#viewers.size;
   }
 
-  get full(): boolean {
-    return this.#viewers.size >= this.#most;
+  /** Why an address can have no further viewer; undefined when it can. One address can't use up all places. */
+  whyFull(address: string): "clients" | "clients-of-address" | undefined {
+    if (this.#viewers.size >= this.#most) return "clients";
+    const ofPeer = this.#ofPeer.get(peerGroup(address)) ?? 0;
+    return ofPeer >= this.#mostPerAddress ? "clients-of-address" : undefined;
+  }
+
+  /** Undefined when an address may have a further viewer; else that is a refusal, and this is what to tell. */
+  refusal(address: string): string | undefined {
+    const why = this.whyFull(address);
+    if (why === undefined) return undefined;
+    this.#onRefused(why);
+    return why === "clients"
+      ? `${this.#most} clients are here, which is the limit (limits.clients)`
+      : `${this.#mostPerAddress} clients of one address are the limit (limits.clientsPerAddress)`;
   }
 
   /** @returns the viewer's number, never reused. */
   add(viewer: Viewer): number {
     const id = this.#nextId++;
     this.#viewers.set(id, viewer);
+    const peer = peerGroup(viewer.peerAddress);
+    this.#ofPeer.set(peer, (this.#ofPeer.get(peer) ?? 0) + 1);
     return id;
   }
 
   remove(id: number): void {
+    const viewer = this.#viewers.get(id);
+    if (viewer === undefined) return;
     this.#viewers.delete(id);
+    const peer = peerGroup(viewer.peerAddress);
+    const left = (this.#ofPeer.get(peer) ?? 1) - 1;
+    if (left > 0) this.#ofPeer.set(peer, left);
+    else this.#ofPeer.delete(peer);
   }
 
   byId(id: number): Viewer | undefined {

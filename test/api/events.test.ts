@@ -47,7 +47,7 @@ const idsOf = ({ text }: { readonly text: string }): number[] =>
 test(`${EVENT_READERS} event readers, ${STALLED} of them stalled, and ${VIEWERS} viewers: everybody hears and sees everything`, async () => {
   const width = 320;
   server = await startApiServer({
-    limits: { clients: VIEWERS, connections: 400, connectionsPerAddress: 400 },
+    limits: { clients: VIEWERS, clientsPerAddress: VIEWERS, connections: 400, connectionsPerAddress: 400 },
     mjpeg: { fps: 5 },
     profiles: [{ path: "/small", camera: "back", codec: "mjpeg", width, height: 176, quality: 30 }],
   });

@@ -73,7 +73,7 @@ type Figures = { readonly turnUs: number; readonly planUs: number; readonly plan
 
 function measure(transports: readonly string[]): Figures {
   const host = new BenchHost();
-  const limits = { clients: 1_000, connections: 4_000, connectionsPerAddress: 4_000 };
+  const limits = { clients: 1_000, clientsPerAddress: 1_000, connections: 4_000, connectionsPerAddress: 4_000 };
   // Nobody gives a sign of life in all the time that goes by here.
   const overrides = { auth: { enabled: false }, rtsp: { sessionTimeout: 3_600 }, limits };
   const server = new Server(host, { version: "bench", host: "fake", overrides });

@@ -56,7 +56,13 @@ async function porthole(context, script, javaOptions = "") {
   fs.rmSync(folder, { recursive: true, force: true });
   fs.mkdirSync(folder, { recursive: true });
   const config = {
-    limits: { clients: 1000, connections: 4000, connectionsPerAddress: 4000 },
+    limits: {
+      clients: 1000,
+      clientsPerAddress: 1000,
+      connections: 4000,
+      connectionsPerAddress: 4000,
+      requestsPerSecond: 10_000,
+    },
     profiles: [{ path: "/live/back", camera: "back", width: 1920, height: 1080, fps: FPS, bitrate: 4_000_000 }],
     log: { level: "warn" },
   };

@@ -19,7 +19,8 @@ const PATHS = ["/live/back", "/live/front", "/live/back/mjpeg", "/live/front/mjp
 let server: Server;
 const readers: Reader[] = [];
 beforeAll(async () => {
-  server = await Server.start();
+  // All of them come from one address.
+  server = await Server.start({ config: { limits: { clientsPerAddress: ALL } } });
 });
 afterAll(async () => {
   for (const reader of readers) reader.hangUp();

@@ -65,7 +65,7 @@ beforeAll(async () => {
     config: {
       // A session over UDP outlives its connection: those that hang up before PLAY stay this long.
       rtsp: { sessionTimeout: SESSION_TIMEOUT_S },
-      limits: { clients: 300, connections: 1000, connectionsPerAddress: 1000 },
+      limits: { clients: 300, clientsPerAddress: 300, connections: 1000, connectionsPerAddress: 1000 },
       cameras: { back: { linger: 0 } },
       profiles: [{ path: PATH, camera: "back", width: 1280, height: 720, fps: FPS, bitrate: 2_000_000 }],
       log: { level: "warn" },

@@ -140,7 +140,9 @@ function answerStream(call: StreamCall): void {
   const profile = sourceOf(call);
   const { mjpeg, encoder } = profile;
   if (!context.mjpegServer.running) throw stopped();
-  if (context.viewers.full) throw tooMany();
+  const { address } = exchange.connection.peer;
+  const refusal = context.viewers.refusal(address);
+  if (refusal !== undefined) throw tooMany(refusal);
   const askedUs = context.runtime.nowUs;
   encoder.acquire();
   // The head is held back until there is a picture, so that a camera that gives none is a 503 and not an empty stream.
@@ -149,13 +151,14 @@ function answerStream(call: StreamCall): void {
       encoder.release();
       return exchange.replyFault(unavailable(call, profile, outcome.failed));
     }
-    if (context.mjpegServer.running && !context.viewers.full) {
+    // Others who waited for the same picture may have taken the last places.
+    const lateRefusal = context.viewers.refusal(address);
+    if (context.mjpegServer.running && lateRefusal === undefined) {
       context.runtime.metrics.firstPictureSeconds.http.observeSpan(context.runtime.nowUs - askedUs);
       return exchange.replyStream(profile);
     }
     encoder.release();
-    // Others who waited for the same picture may have taken the last places.
-    exchange.replyFault(context.mjpegServer.running ? tooMany() : stopped());
+    exchange.replyFault(context.mjpegServer.running ? tooMany(lateRefusal!) : stopped());
   });
   if (exchange.answered) return;
   exchange.onAbandoned(() => {
@@ -164,8 +167,8 @@ function answerStream(call: StreamCall): void {
   });
 }
 
-function tooMany(): ApiFault {
-  return new ApiFault("too-many-clients", 503, "the limit of clients is reached", { headers: [RETRY_AFTER] });
+function tooMany(message: string): ApiFault {
+  return new ApiFault("too-many-clients", 503, message, { headers: [RETRY_AFTER] });
 }
 
 function stopped(): ApiFault {
