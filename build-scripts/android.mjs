@@ -2,6 +2,7 @@
 /**
  * The Android app's classes and tests, with Maven, without an Android SDK:
  *
+ *     node build-scripts/android.mjs check    compiles the app; nothing in it calls what Android 8 lacks
  *     node build-scripts/android.mjs build    compiles the app and its tests
  *     node build-scripts/android.mjs test     runs the app under Robolectric; closes with `N passed, N failed`
  *     node build-scripts/android.mjs test36   the same on Android 16, which needs JDK 21 or newer (JAVA_HOME, or installed)
@@ -11,6 +12,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { pathToFileURL } from "node:url";
+import { compileApp } from "./android/package.mjs";
 import { ensureTools, javaProgram, javaVersion, mavenArgs, newestMs, readReports, run } from "./jvm.mjs";
 import { build, ensurePackages, root } from "./lib/setup.mjs";
 
@@ -98,14 +100,16 @@ function android16() {
 async function main([command, ...more]) {
   ensurePackages();
   await build();
-  if (command === "build") {
+  if (command === "check") {
+    compileApp();
+  } else if (command === "build") {
     buildAndroid({ force: true });
   } else if (command === "test" || command === "test36") {
     const { passed, failed, skipped } = testAndroid(command === "test36" ? [...android16(), ...more] : more);
     console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
     process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
   } else {
-    throw new Error("one of build, test, test36");
+    throw new Error("one of check, build, test, test36");
   }
 }
 

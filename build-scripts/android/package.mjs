@@ -20,6 +20,8 @@ const APP = path.join(root, "android/app");
 const SOURCE = path.join(APP, "src/main");
 export const HOST_CLASSES = path.join(root, "bindings/jvm/target/classes");
 const APP_CLASSES = path.join(APP, "target/classes");
+/** Written after everything went well: classes alone are also there when they were found wanting. */
+const COMPILED = path.join(APP, "target/compiled");
 const RULES = path.join(APP, "proguard-rules.pro");
 const APKTOOL = path.join(root, ".cache/apktool/prebuilt");
 export const APK_TOOL = path.join(root, "android/tools/ApkTool.java");
@@ -54,25 +56,27 @@ export function aapt2() {
   return path.join(APKTOOL, place);
 }
 
-/** Compiles app and host with Maven, where a source is newer than the classes. Throws when that fails. */
+/**
+ * Compiles app and host with Maven, where a source is newer than the classes, and has animal-sniffer look for calls that
+ * Android 8 lacks. Throws when either fails.
+ */
 export function compileApp() {
   if (isCompiled()) return;
   ensureTools();
   console.error("Compiling the app with Maven");
-  const goals = ["-Pandroid", "-pl", "android/app", "-am", "compile"];
+  // Classes whose sources are no more would be looked through, and packaged.
+  for (const folder of [APP_CLASSES, HOST_CLASSES]) fs.rmSync(folder, { recursive: true, force: true });
+  const goals = ["-Pandroid", "-pl", "android/app", "-am", "process-classes"];
   const { status } = run("mvn", mavenArgs(goals), { stdio: ["ignore", 2, 2] });
-  if (status !== 0) throw new Error("the app does not compile");
+  if (status !== 0) throw new Error("the app does not compile, or calls what Android 8 lacks");
+  fs.writeFileSync(COMPILED, "");
 }
 
-/** True when the classes of both modules are newer than their sources, and aapt2 is there. */
+/** True when nothing has changed since everything was compiled and looked through, and aapt2 is there. */
 function isCompiled() {
-  const modules = [
-    [APP, APP_CLASSES],
-    [path.join(root, "bindings/jvm"), HOST_CLASSES],
-  ];
-  return (
-    fs.existsSync(aapt2()) && modules.every(([module, classes]) => newestMs(SOURCES, module) <= newestMs([""], classes))
-  );
+  const sources = [APP, path.join(root, "bindings/jvm")].map((module) => newestMs(SOURCES, module));
+  const places = [aapt2(), APP_CLASSES, HOST_CLASSES];
+  return places.every((place) => fs.existsSync(place)) && Math.max(...sources) < newestMs([""], COMPILED);
 }
 
 function newestMs(names, folder) {

@@ -4,6 +4,7 @@ import android.app.Notification
 import android.app.Service
 import android.content.Context
 import android.os.Build
+import androidx.annotation.RequiresApi
 import dev.porthole.cameras.CameraGate
 import dev.porthole.capture.AndroidCameras
 import dev.porthole.config.FolderObserver
@@ -58,12 +59,19 @@ open class ServiceParts(
         notification: Notification,
         types: Int,
     ) {
-        if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.Q) {
-            service.startForeground(StatusNotification.ID, notification, types)
+        if (Build.VERSION.SDK_INT >= ApiLevel.Q) {
+            enterWithTypes(service, notification, types)
         } else {
             service.startForeground(StatusNotification.ID, notification)
         }
     }
+
+    @RequiresApi(ApiLevel.Q)
+    private fun enterWithTypes(
+        service: Service,
+        notification: Notification,
+        types: Int,
+    ): Unit = service.startForeground(StatusNotification.ID, notification, types)
 
     /** The cameras of one run of the server, which closes them. */
     open fun cameras(gate: CameraGate): List<VideoSource> = listOf(AndroidCameras(context, clock, gate, log))

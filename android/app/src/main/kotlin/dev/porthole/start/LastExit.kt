@@ -4,6 +4,8 @@ import android.app.ActivityManager
 import android.app.ApplicationExitInfo
 import android.content.Context
 import android.os.Build
+import androidx.annotation.RequiresApi
+import dev.porthole.ApiLevel
 import java.time.Instant
 
 /** Why the process before this one ended, which nothing told it; null where Android does not say (before 11). */
@@ -15,8 +17,10 @@ class LastExit(
     fun toMap(): Map<String, Any?> = linkedMapOf("reason" to reason, "description" to description, "time" to time)
 
     companion object {
-        fun read(context: Context): LastExit? {
-            if (Build.VERSION.SDK_INT < Build.VERSION_CODES.R) return null
+        fun read(context: Context): LastExit? = if (Build.VERSION.SDK_INT >= ApiLevel.R) lastOf(context) else null
+
+        @RequiresApi(ApiLevel.R)
+        private fun lastOf(context: Context): LastExit? {
             val manager = context.getSystemService(ActivityManager::class.java)
             val last =
                 try {
@@ -27,9 +31,9 @@ class LastExit(
             return LastExit(nameOf(last.reason), last.description, Instant.ofEpochMilli(last.timestamp).toString())
         }
 
-        private fun nameOf(reason: Int): String {
-            if (Build.VERSION.SDK_INT < Build.VERSION_CODES.R) return "unknown"
-            return when (reason) {
+        @RequiresApi(ApiLevel.R)
+        private fun nameOf(reason: Int): String =
+            when (reason) {
                 ApplicationExitInfo.REASON_EXIT_SELF -> "exit-self"
 
                 ApplicationExitInfo.REASON_SIGNALED -> "signaled"
@@ -59,6 +63,5 @@ class LastExit(
 
                 else -> "reason-$reason"
             }
-        }
     }
 }
