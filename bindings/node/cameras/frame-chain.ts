@@ -21,6 +21,11 @@ export class FrameChain {
     return frame;
   }
 
+  /** Whether the next frame is a key frame. */
+  get isAtKey(): boolean {
+    return this.#jump || this.#clip.frames[this.#position]!.key;
+  }
+
   /** The next frame is the clip's next key frame. */
   jumpToKey(): void {
     this.#jump = true;

@@ -7,6 +7,7 @@ import { TestCamera } from "./test-camera.ts";
 test.each([
   ["test:back", TestCamera],
   ["test:front", TestCamera],
+  ["test:back?padded", TestCamera],
   ["clip:some/file.h264@30?exact", ClipCamera],
   ["file:some/film.mp4", FfmpegCamera],
   ["v4l2:/dev/video0", FfmpegCamera],
@@ -30,11 +31,12 @@ test.each([
 });
 
 test.each([
-  ["", '"" is none of test:back, test:front, clip:'],
+  ["", '"" is none of test:back[?padded], test:front[?padded], clip:'],
   ["back", '"back" is none of'],
   ["rtsp://somewhere", "is none of"],
   ["test:", "test: isn't one of test:back, test:front"],
   ["test:side", "test:side isn't one of"],
+  ["test:back?paded", "test:back?paded isn't one of"],
   ["clip:", "clip: needs a path"],
   ["clip:@25", "clip: needs a path"],
   ["clip:?exact", "clip: needs a path"],

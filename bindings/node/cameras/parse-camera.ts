@@ -9,7 +9,8 @@ import { FfmpegCamera } from "./ffmpeg-camera.ts";
 import { TestCamera } from "./test-camera.ts";
 
 /** What a spec may look like, for usage texts. */
-export const CAMERA_SPECS = "test:back, test:front, clip:PATH[@FPS][?exact], file:PATH, v4l2:/dev/videoN, lavfi:GRAPH";
+export const CAMERA_SPECS =
+  "test:back[?padded], test:front[?padded], clip:PATH[@FPS][?exact], file:PATH, v4l2:/dev/videoN, lavfi:GRAPH";
 
 /**
  * The camera of `--camera NAME=SPEC`. Nothing is opened yet: a missing file shows in `info()` and when an encoder opens.
@@ -24,9 +25,12 @@ export function createCamera(name: string, spec: string): CameraSource {
   const kind = spec.slice(0, Math.max(0, colon));
   const target = spec.slice(colon + 1);
   switch (kind) {
-    case "test":
-      if (target !== "back" && target !== "front") return fault(`test:${target} isn't one of test:back, test:front`);
-      return new TestCamera({ camera: target });
+    case "test": {
+      const padded = target.endsWith("?padded");
+      const camera = padded ? target.slice(0, -"?padded".length) : target;
+      if (camera !== "back" && camera !== "front") return fault(`test:${target} isn't one of test:back, test:front`);
+      return new TestCamera({ camera, padded });
+    }
     case "clip":
       return new ClipCamera(parseClipSpec(target, fault));
     case "file":

@@ -158,6 +158,70 @@ describe("H.264", () => {
   });
 });
 
+describe("Padded H.264", () => {
+  const open25 = (bitrate: number) => {
+    const time = new FakeTime();
+    const sink = new FakeSink();
+    const encoder = new TestCamera({ camera: "back", padded: true, timers: time }).open(
+      spec({ bitrate, fps: 25 }),
+      sink,
+      time.nowUs,
+    );
+    const rate = (frames: FakeSink["frames"]): number =>
+      (frames.reduce((sum, { data }) => sum + data.length, 0) * 8 * 25) / frames.length;
+    const keys = (): number[] => sink.frames.flatMap(({ key }, index) => (key ? [index] : []));
+    return { time, sink, encoder, rate, keys };
+  };
+
+  test.each([7_000_000, 3_000_000, 1_100_000, 260_000])("The rate is exactly %d bits a second", (bitrate) => {
+    const { time, sink, rate, keys } = open25(bitrate);
+    time.advance(3_960_000);
+    expect(sink.frames).toHaveLength(100);
+    expect(Math.abs(rate(sink.frames) / bitrate - 1)).toBeLessThan(0.02);
+    expect(keys()).toEqual([0, 50]);
+  });
+
+  test("A frame is the clip's, with one SEI message of user data before its slice", () => {
+    const { time, sink } = open25(1_500_000);
+    const plain = open({ bitrate: 1_500_000 });
+    time.advance(400_000);
+    plain.time.advance(400_000);
+    for (const [index, { data, units, key }] of sink.frames.entries()) {
+      expect(units.map(({ head }) => head.charCodeAt(0) & 0x1f)).toEqual(key ? [7, 8, 6, 5] : [6, 1]);
+      const sei = units.at(-2)!;
+      const message = data.subarray(sei.offset, sei.offset + sei.length);
+      // payloadType 5, payloadSize as a sum of bytes that ends with the first below 255 (section 7.3.2.3.1), rbsp_trailing_bits.
+      let at = 2;
+      let size = 0;
+      while (message[at] === 255) size += message[at++]!;
+      size += message[at++]!;
+      expect([message[0], message[1]]).toEqual([6, 5]);
+      expect(at + size + 1).toBe(message.length);
+      expect(message.at(-1)).toBe(0x80);
+      const without = Buffer.concat([data.subarray(0, sei.offset - 4), data.subarray(sei.offset + sei.length)]);
+      expect(without).toEqual(plain.sink.frames[index]!.data);
+    }
+  });
+
+  test("A new rate holds from the next frame on; a key frame comes only with a smaller rendition", () => {
+    const { time, sink, encoder, rate, keys } = open25(1_900_000);
+    time.advance(400_000);
+    // Both from the rendition of 1 Mbit/s.
+    expect(encoder.setBitrate(1_200_000)).toBe(Code.OK);
+    time.advance(400_000);
+    expect(rate(sink.frames.slice(1, 11)) / rate(sink.frames.slice(11, 21))).toBeGreaterThan(1.3);
+    expect(keys()).toEqual([0]);
+    // A better one begins where a key frame comes anyway.
+    encoder.setBitrate(2_500_000);
+    time.advance(1_600_000);
+    expect(keys()).toEqual([0, 50]);
+    expect(sink.frames[51]!.units.at(-1)!.length).toBeGreaterThan(1.3 * sink.frames[1]!.units.at(-1)!.length);
+    encoder.setBitrate(400_000);
+    time.advance(40_000);
+    expect(keys()).toEqual([0, 50, sink.frames.length - 1]);
+  });
+});
+
 describe("JPEG", () => {
   /** Which of the clip's 25 pictures each frame is. */
   function pictures(frames: FakeSink["frames"], camera: "back" | "front" = "back"): number[] {

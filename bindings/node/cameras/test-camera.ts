@@ -6,7 +6,8 @@
  * differences; a rendition's bit rate goes with it, and the choice of rendition takes that into account. A request for a
  * key frame jumps to the clip's next IDR picture for the next frame; so does a change of rendition, so that what comes
  * is decodable at once. The IDR pictures of a clip alternate `idr_pic_id`, so that jumps never put two alike together.
- * Otherwise key frames come as in the clip, every 50 frames, whatever `keyIntervalMs` says.
+ * Otherwise key frames come as in the clip, every 50 frames, whatever `keyIntervalMs` says. With `?padded` the bit rate is
+ * exactly the one asked for, at once (padded-chain.ts).
  *
  * JPEG: the pictures keep their real speed, and the frame rate asked for leaves some out or repeats some.
  *
@@ -21,6 +22,7 @@ import { CameraFault, faultReason } from "./camera-fault.ts";
 import { type Clip, loadClip } from "./clip.ts";
 import { ClipEncoder, failedEncoder, type Playlist } from "./clip-encoder.ts";
 import { FrameChain } from "./frame-chain.ts";
+import { PaddedChain } from "./padded-chain.ts";
 import { systemTimers, type Timers } from "./timers.ts";
 
 /** Past it a clip would play at more than twice its speed; nobody asks for it. */
@@ -49,6 +51,8 @@ export type ClipIndex = {
 
 export type TestCameraOptions = {
   readonly camera: "back" | "front";
+  /** H.264 frames are padded to exactly the bit rate asked for (padded-chain.ts). */
+  readonly padded?: boolean;
   readonly timers?: Timers;
   /** Folder of the clips and their index; found beside this file or a bundle when absent. */
   readonly clipsFolder?: string;
@@ -57,12 +61,14 @@ export type TestCameraOptions = {
 export class TestCamera implements CameraSource {
   onInfoChanged?: (() => void) | undefined;
   readonly #camera: "back" | "front";
+  readonly #padded: boolean;
   readonly #timers: Timers;
   readonly #clipsFolder: string | undefined;
   readonly #open = new Set<RunningEncoder>();
 
-  constructor({ camera, timers = systemTimers, clipsFolder = findClipsFolder() }: TestCameraOptions) {
+  constructor({ camera, padded = false, timers = systemTimers, clipsFolder = findClipsFolder() }: TestCameraOptions) {
     this.#camera = camera;
+    this.#padded = padded;
     this.#timers = timers;
     this.#clipsFolder = clipsFolder;
   }
@@ -100,6 +106,7 @@ export class TestCamera implements CameraSource {
   #h264(fps: number, bitrate: number = DEFAULT_BITRATE): Playlist {
     const index = this.#index();
     const renditions = index.cameras[this.#camera]!.h264;
+    if (this.#padded) return this.#paddedH264(renditions, fps, bitrate);
     const playedBitrate = (rendition: { bitrate: number }): number => (rendition.bitrate * fps) / index.fps;
     const choose = (wanted: number): Clip =>
       this.#load((renditions.find((rendition) => playedBitrate(rendition) <= wanted) ?? renditions.at(-1)!).file);
@@ -109,6 +116,15 @@ export class TestCamera implements CameraSource {
       setBitrate: (bitsPerSecond) => chain.switchTo(choose(bitsPerSecond)),
       requestKeyFrame: () => chain.jumpToKey(),
     };
+  }
+
+  #paddedH264(renditions: readonly { readonly file: string }[], fps: number, bitrate: number): Playlist {
+    const played = renditions.map(({ file }) => {
+      const clip = this.#load(file);
+      const bytes = clip.frames.reduce((sum, { data }) => sum + data.length, 0);
+      return { clip, bitrate: (bytes * 8 * fps) / clip.frames.length };
+    });
+    return new PaddedChain(played, bitrate);
   }
 
   #jpeg(fps: number, quality: number = DEFAULT_QUALITY): Playlist {

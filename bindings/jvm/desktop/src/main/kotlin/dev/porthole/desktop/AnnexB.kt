@@ -5,9 +5,9 @@ internal object AnnexB {
     const val SLICE = 1
     const val PARTITION_A = 2
     const val IDR = 5
+    const val SEI = 6
     const val SPS = 7
     const val PPS = 8
-    private const val SEI = 6
     private const val DELIMITER = 9
     private const val END_OF_SEQUENCE = 10
     private const val END_OF_STREAM = 11

@@ -31,8 +31,9 @@ internal class CameraSpecs(
         val target = spec.substringAfter(':')
         return when (kind) {
             "test" -> {
-                if (target !in TEST_CLIPS) fault("test:$target isn't one of test:back, test:front")
-                TestCamera(name, target, clips, clock, timers)
+                val clip = target.removeSuffix(PADDED)
+                if (clip !in TEST_CLIPS) fault("test:$target isn't one of test:back, test:front")
+                TestCamera(name, clip, target.endsWith(PADDED), clips, clock, timers)
             }
 
             "clip" -> {
@@ -86,7 +87,9 @@ internal class CameraSpecs(
 
     companion object {
         /** What a spec may look like, for usage texts. */
-        const val USAGE = "test:back, test:front, clip:PATH[@FPS][?exact], file:PATH, v4l2:/dev/videoN, lavfi:GRAPH"
+        const val USAGE =
+            "test:back[?padded], test:front[?padded], clip:PATH[@FPS][?exact], file:PATH, v4l2:/dev/videoN, lavfi:GRAPH"
+        private const val PADDED = "?padded"
         private val TEST_CLIPS = setOf("back", "front")
         private val RATE = Regex("[0-9]+(\\.[0-9]+)?")
         private const val DEFAULT_FPS = 25.0

@@ -138,6 +138,10 @@ internal class FrameChain(
         return frame
     }
 
+    /** Whether the next frame is a key frame. */
+    val isAtKey: Boolean
+        @Synchronized get() = jump || clip.frames[position].key
+
     /** The next frame is the clip's next key frame. */
     @Synchronized
     fun jumpToKey() {

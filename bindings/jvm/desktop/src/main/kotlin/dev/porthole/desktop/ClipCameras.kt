@@ -155,10 +155,13 @@ internal class ClipIndex private constructor(
  * H.264: renditions of the same pictures; the rate asked for is kept by playing all pictures faster or slower, and bit rates
  * go with it. A request for a key frame jumps to the clip's next IDR picture, and so does a change of rendition. JPEG: the
  * pictures keep their real speed, and the rate asked for leaves some out or repeats some.
+ *
+ * @param padded H.264 frames are padded to exactly the bit rate asked for.
  */
 internal class TestCamera(
     name: String,
     private val clipName: String,
+    private val padded: Boolean,
     private val clips: File,
     clock: HostClock,
     timers: ClipTimers,
@@ -196,6 +199,7 @@ internal class TestCamera(
         fps: Double,
         bitrate: Int,
     ): Playlist {
+        if (padded) return paddedH264(fps, bitrate)
         val renditions =
             index.renditions(clipName, VideoCodec.H264).map { (file, rate) ->
                 Clip.loadShared(file) to
@@ -207,6 +211,24 @@ internal class TestCamera(
             { chain.next() },
             setBitrate = { chain.switchTo(choose(it)) },
             requestKeyFrame = chain::jumpToKey,
+        )
+    }
+
+    private fun paddedH264(
+        fps: Double,
+        bitrate: Int,
+    ): Playlist {
+        val renditions =
+            index.renditions(clipName, VideoCodec.H264).map { (file, _) ->
+                val clip = Clip.loadShared(file)
+                val bytes = clip.frames.sumOf { it.bytes.remaining() }
+                Rendition(clip, bytes * 8.0 * fps / clip.frames.size)
+            }
+        val chain = PaddedChain(renditions, bitrate)
+        return Playlist(
+            { chain.next() },
+            setBitrate = chain::setBitrate,
+            requestKeyFrame = chain::requestKeyFrame,
         )
     }
 

@@ -165,6 +165,42 @@ class ClipTest {
     }
 
     @Test
+    fun `a padded test camera has exactly the rate that was set, in the clip's frames with an SEI message`() {
+        val camera = specs.create("c", "test:back?padded")
+        val sink = Sink()
+        val encoder = camera.open(spec(fps = 25.0, bitrate = 1_900_000), sink)!!
+        val pictures = ArrayList<Picture>()
+        while (pictures.size < 40) {
+            (sink.next() as? Picture)?.let(pictures::add)
+            if (pictures.size == 20) encoder.setBitrate(1_200_000)
+        }
+        encoder.close()
+        camera.close()
+        val clip = Clip.load(File(clips, "back-1000k.h264"))
+        val plainRate = clip.frames.sumOf { it.bytes.remaining() } * 8.0 * 25 / clip.frames.size
+        var changed = 0
+        for ((index, picture) in pictures.withIndex()) {
+            val units = AnnexB.nalUnits(picture.bytes, 0, picture.bytes.size)
+            assertEquals(if (index == 0) listOf(7, 8, 6, 5) else listOf(6, 1), units.map(AnnexB::type))
+            val plain = clip.frames[index].bytes
+            val plainBytes = ByteArray(plain.remaining()).also { plain.duplicate().get(it) }
+            val plainUnits = AnnexB.nalUnits(plainBytes, 0, plainBytes.size).map { it.toList() }
+            assertEquals(plainUnits, units.filter { AnnexB.type(it) != AnnexB.SEI }.map { it.toList() })
+            val sei = units.first { AnnexB.type(it) == AnnexB.SEI }
+            // payloadType 5, payloadSize as a sum of bytes that ends with the first below 255, rbsp_trailing_bits.
+            val fulls = sei.drop(2).takeWhile { it.toInt() == -1 }.size
+            val size = fulls * 255 + (sei[2 + fulls].toInt() and 255)
+            assertEquals(listOf(5, 0x80), listOf(sei[1].toInt(), sei.last().toInt() and 255))
+            assertEquals(sei.size, 3 + fulls + size + 1)
+            val rate = picture.bytes.size * plainRate / plain.remaining()
+            if (rate < 1_500_000) changed++
+            val wanted = if (rate < 1_500_000) 1_200_000 else 1_900_000
+            assertEquals(1.0, rate / wanted, 0.01)
+        }
+        assertTrue("$changed", changed in 15..20)
+    }
+
+    @Test
     fun `a clip camera plays the file byte by byte when it is exact`() {
         val file = File(clips, "back-250k.h264")
         val camera = specs.create("c", "clip:$file@200?exact")
@@ -197,6 +233,7 @@ class ClipTest {
                 "",
                 "tset",
                 "test:up",
+                "test:back?paded",
                 "clip:",
                 "clip:x@0",
                 "clip:x@241",
@@ -210,6 +247,7 @@ class ClipTest {
             assertTrue(fault.message, fault.message!!.startsWith("camera porch: "))
         }
         for (spec in listOf(
+            "test:front?padded",
             "clip:a@b/c",
             "clip:x@12.5",
             "clip:x@29.97?exact",
