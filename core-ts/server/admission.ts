@@ -37,6 +37,18 @@ export class Admission {
     return "ok";
   }
 
+  /** Connections of an address. */
+  of(address: string): number {
+    return this.#perAddress.get(address) ?? 0;
+  }
+
+  /** The address that has most connections. */
+  get fullest(): string | undefined {
+    let [fullest, most]: [string | undefined, number] = [undefined, 0];
+    for (const [address, count] of this.#perAddress) if (count > most) [fullest, most] = [address, count];
+    return fullest;
+  }
+
   leave(address: string): void {
     this.#connections--;
     const ofAddress = (this.#perAddress.get(address) ?? 1) - 1;

@@ -71,6 +71,10 @@ export abstract class ClientConnection<Input extends { readonly kind: string }>
     this.#loggedIn = true;
   }
 
+  get isLoggedIn(): boolean {
+    return this.#loggedIn;
+  }
+
   log(level: LogLevel, text: string): void {
     this.context.runtime.log(level, `conn=${this.handle} ${this.protocol} ${text}`);
   }

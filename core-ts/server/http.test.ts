@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { FakeHost } from "../../test/fakes/fake-host.ts";
-import { HttpClient, jpegOf, RtspClient, startServer, type World } from "./testing.ts";
+import { HttpClient, jpegOf, RTSP_PORT, RtspClient, startServer, type World } from "./testing.ts";
 
 const SECOND = 1_000_000;
 const MJPEG = "/back/";
@@ -649,6 +649,13 @@ describe("how many connections are let in", () => {
     const fifth = new RtspClient(world, "10.0.0.1");
     expect(fifth.reply(0).status).toBe(503);
     expect(fifth.peer.state).toBe("flushed");
+    // Who is known isn't displaced by anybody.
+    for (const client of mine) client.request("OPTIONS", "*");
+    mine[1]!.send("GET", "/api/status");
+    expect((mine[1] as HttpClient).reply().status).toBe(200);
+    for (const client of [mine[0], mine[2]]) {
+      client!.request("GET_PARAMETER", `rtsp://127.0.0.1:${RTSP_PORT}/live/back`);
+    }
     const others = [new HttpClient(world, "10.0.0.2"), new RtspClient(world, "10.0.0.3")];
     expect(new HttpClient(world, "10.0.0.4").reply(0).status).toBe(503);
     expect(world.server.admission).toMatchObject({ connections: 5, refused: 3 });

@@ -140,6 +140,24 @@ describe("connections", () => {
     expect(new HttpClient(world, "2001:db8:0:1::3").get("/api/status").status).toBe(200);
   });
 
+  it("that fill all places give way to an address that has fewer, those without a login and the oldest first", () => {
+    const world = withLogins({ connections: 6, clients: 6, connectionsPerAddress: 3 });
+    const loggedIn = new RtspClient(world, MALLORY);
+    loggedIn.expect(200, loggedIn.request("DESCRIBE", URL, { Authorization: RIGHT }));
+    const idle = [MALLORY, MALLORY, "203.0.113.67", "203.0.113.67", "203.0.113.67"].map(
+      (address) => new HttpClient(world, address),
+    );
+    const owner = new HttpClient(world, OWNER);
+    expect(owner.get("/api/status", { Authorization: RIGHT }).status).toBe(200);
+    expect(idle.map(({ peer }) => peer.state)).toEqual(["reset", "open", "open", "open", "open"]);
+    // Who has as many as anybody displaces nobody.
+    const again = new HttpClient(world, OWNER);
+    expect(again.get("/api/status", { Authorization: RIGHT }).status).toBe(200);
+    expect(new HttpClient(world, OWNER).reply(0).status).toBe(503);
+    expect(loggedIn.peer.state).toBe("open");
+    expect(refused(world)).toMatchObject({ displaced: 2, connections: 1 });
+  });
+
   it("that are refused by the thousand make a few lines of log, and one that says how many more there were", () => {
     const world = startServer({ limits: { connectionsPerAddress: 1 } });
     const first = new RtspClient(world, MALLORY);

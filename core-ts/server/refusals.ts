@@ -13,6 +13,8 @@ export const REFUSAL_REASONS = [
   /** `limits.clients` and `limits.clientsPerAddress`. */
   "clients",
   "clients-of-address",
+  /** All places were taken, and its address had most of them. */
+  "displaced",
   /** `limits.requestSeconds`. */
   "request-timeout",
   /** `limits.unauthenticatedSeconds`. */

@@ -189,6 +189,7 @@ export class Server implements ServerContext, ListenersOwner {
   onAccepted(kind: ListenerKind, event: Extract<HostEvent, { type: "accepted" }>): void {
     const { handle, local, peer } = event;
     const group = peerGroup(peer.address);
+    if (this.admission.connections >= this.config.limits.connections) this.#makeRoom(group);
     const verdict = this.admission.enter(group);
     if (verdict !== "ok") {
       const reason = verdict === "too-many" ? "connections" : "connections-of-address";
@@ -387,6 +388,21 @@ export class Server implements ServerContext, ListenersOwner {
       }
     }
     this.profiles.retire(profiles);
+  }
+
+  /**
+   * All places are taken: of the address that has most, the oldest connection without a login gives way to an address that
+   * has fewer. So two addresses that fill the server keep nobody else out.
+   */
+  #makeRoom(group: string): void {
+    const { fullest } = this.admission;
+    if (fullest === undefined || this.admission.of(fullest) <= this.admission.of(group) + 1) return;
+    for (const connection of this.#connections) {
+      if (connection.peerGroup !== fullest || connection.isLoggedIn) continue;
+      this.runtime.refusals.note("displaced", this.runtime.nowUs);
+      connection.close(false, "its place is needed");
+      return;
+    }
   }
 
   /** No connection object is made for a refused one: it costs one answer. */
