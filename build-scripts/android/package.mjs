@@ -3,7 +3,7 @@
  *
  *     resources, manifest, dist/core.js ──aapt2──▶ resources.ap_ + keep rules ─┐
  *     classes of app, host, engine, Kotlin ────────R8 under those rules──▶ dex ─┼─ zip ──apksig──▶ APK
- *     libquickjs.so for four ABIs, from the engine's aar ──────────────────────┘
+ *     libquickjs.so for four ABIs, from the engine's aar ──────strip──────────┘
  *
  * The same sources, tools and RSA key give the same bytes: entries are sorted and have one date, and RSA signatures of this
  * kind (PKCS #1 v1.5) are the same every time.
@@ -14,6 +14,7 @@ import * as path from "node:path";
 import { ensureTools, javaProgram, mavenArgs, run } from "../jvm.mjs";
 import { root } from "../lib/setup.mjs";
 import { artifacts } from "./artifacts.mjs";
+import { stripped } from "./elf.mjs";
 import { readZip, writeZip } from "./zip.mjs";
 
 const APP = path.join(root, "android/app");
@@ -119,7 +120,8 @@ export function packageApk({ out, work, bundle, key }) {
   }
   for (const abi of ABIS) {
     // Stored, because the manifest says that Android maps them where they lie.
-    files.push({ name: `lib/${abi}/libquickjs.so`, data: entryOf(aar, `jni/${abi}/libquickjs.so`), stored: true });
+    const data = stripped(entryOf(aar, `jni/${abi}/libquickjs.so`));
+    files.push({ name: `lib/${abi}/libquickjs.so`, data, stored: true });
   }
   const unsigned = path.join(work, "unsigned.apk");
   fs.writeFileSync(unsigned, writeZip(files.sort((a, b) => rank(a.name) - rank(b.name) || (a.name < b.name ? -1 : 1))));
@@ -131,14 +133,20 @@ export function packageApk({ out, work, bundle, key }) {
 
 /**
  * Shrinks a Java program together with host and engine by the app's rules, into class files that run here, with the
- * desktop's engine in place of the phone's: the only way to see shrunk classes work without a phone.
+ * desktop's engine in place of the phone's, its Linux library stripped as the phone's is: the only way to see either work
+ * without a phone.
  * @param {{ source: string, out: string, work: string }} options source: one file whose class has its name and a main
  */
 export function shrinkForJvm({ source, out, work }) {
   const find = artifacts();
   const classes = path.join(work, "program");
   fs.mkdirSync(classes, { recursive: true });
-  const libraries = [find("quickjs-kt-jvm"), ...librariesOf(find)];
+  const engine = path.join(work, "engine-jvm.jar");
+  const entries = readZip(fs.readFileSync(find("quickjs-kt-jvm")));
+  const isLibrary = (/** @type {string} */ name) => name.endsWith(".so");
+  const withStripped = entries.map((file) => (isLibrary(file.name) ? { ...file, data: stripped(file.data) } : file));
+  fs.writeFileSync(engine, writeZip(withStripped));
+  const libraries = [engine, ...librariesOf(find)];
   const javac = javaProgram().replace(/java(\.exe)?$/, "javac$1");
   tool(javac, ["-d", classes, "-cp", [HOST_CLASSES, ...libraries].join(path.delimiter), source]);
   const program = path.join(work, "program.jar");

@@ -16,7 +16,7 @@ import { type Dex, type Member, readDex } from "./dex.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const PAGE = 0x4000;
-const LARGEST_BYTES = 4 * 1024 * 1024;
+const LARGEST_BYTES = 4 * 1000 * 1000;
 
 const work = mkdtempSync(join(tmpdir(), "porthole-apk-"));
 const apk = join(work, "porthole.apk");
@@ -53,7 +53,7 @@ function build(out: string, folder: string): string {
 }
 
 describe("the file", () => {
-  test("is named with its size and the certificate's digest, and is at most 4 MiB", () => {
+  test("is named with its size and the certificate's digest, and is at most 4 MB", () => {
     const bytes = statSync(apk).size;
     expect(said).toContain(`${apk}\n${bytes} bytes\n`);
     expect(said).toMatch(/^certificate SHA-256 [0-9a-f]{64}/m);
@@ -120,14 +120,48 @@ describe("the file", () => {
 });
 
 describe("native libraries", () => {
+  const made = (abi: string) => files.find((candidate) => candidate.name === `lib/${abi}/libquickjs.so`)!;
+  const given = (abi: string): Buffer => {
+    const aar = readZip(readFileSync(artifacts()("quickjs-kt-android")));
+    return aar.find((entry) => entry.name === `jni/${abi}/libquickjs.so`)!.data;
+  };
+
   test.each([...ABIS])("for %s are ELF whose LOAD segments are aligned to 16 KiB", (abi) => {
     const machine = { "arm64-v8a": 183, "armeabi-v7a": 40, x86: 3, x86_64: 62 }[abi as string];
-    const file = files.find((candidate) => candidate.name === `lib/${abi}/libquickjs.so`)!;
-    expect(file.stored).toBe(true);
-    const elf = readElf(file.data);
+    expect(made(abi).stored).toBe(true);
+    const elf = readElf(made(abi).data);
     expect(elf.machine).toBe(machine);
-    expect(elf.loadAlignments.length).toBeGreaterThan(0);
-    expect(new Set(elf.loadAlignments)).toEqual(new Set([PAGE]));
+    expect(elf.loads.length).toBeGreaterThan(0);
+    expect(new Set(elf.loads.map((load) => load.alignment))).toEqual(new Set([PAGE]));
+  });
+
+  test.each([...ABIS])("for %s are the engine's own, without what only a debugger reads", (abi) => {
+    const [before, after] = [readElf(given(abi)), readElf(made(abi).data)];
+    expect(after.loads).toEqual(before.loads);
+    expect(before.sections.some((section) => section.type === SHT_SYMTAB)).toBe(true);
+    expect(after.sections.some((section) => section.type === SHT_SYMTAB)).toBe(false);
+    const headerBytes = after.wide ? 64 : 52;
+    for (const { offset, bytes } of after.loads) {
+      const from = Math.max(offset, headerBytes);
+      const [old, now] = [given(abi), made(abi).data].map((data) => data.subarray(from, offset + bytes));
+      expect(now!.equals(old!)).toBe(true);
+    }
+  });
+
+  // linker_phdr.cpp in bionic: a library without these is refused with "has no section headers", "invalid e_shstrndx",
+  // ".dynamic section has invalid offset", and so on.
+  test.each([...ABIS])("for %s have the sections that Android's linker compares with the segments", (abi) => {
+    const elf = readElf(made(abi).data);
+    const names = elf.sections[elf.names]!;
+    expect(names.type).toBe(SHT_STRTAB);
+    expect(elf.nameOf(elf.names)).toBe(".shstrtab");
+    const dynamic = elf.sections.filter((section) => section.type === SHT_DYNAMIC);
+    expect(dynamic).toHaveLength(1);
+    expect([dynamic[0]!.offset, dynamic[0]!.bytes]).toEqual([elf.dynamic!.offset, elf.dynamic!.bytes]);
+    expect(elf.nameOf(dynamic[0]!.link)).toBe(".dynstr");
+    for (const { type, offset, bytes } of elf.sections) {
+      if (type !== SHT_NOBITS) expect(offset + bytes).toBeLessThanOrEqual(made(abi).data.length);
+    }
   });
 });
 
@@ -358,18 +392,46 @@ function unknownTo(api: Api): string[] {
     .map(({ owner, signature }) => `${owner} ${signature}`);
 }
 
-/** ELF header and program headers, 32 and 64 bit, little-endian. */
-function readElf(elf: Buffer): { machine: number; loadAlignments: number[] } {
+const [SHT_SYMTAB, SHT_STRTAB, SHT_DYNAMIC, SHT_NOBITS] = [2, 3, 6, 8];
+const [PT_LOAD, PT_DYNAMIC] = [1, 2];
+
+/** ELF header, program headers and section headers, 32 and 64 bit, little-endian. */
+function readElf(elf: Buffer) {
   expect(elf.toString("latin1", 0, 4)).toBe("\x7fELF");
   const wide = elf[4] === 2;
   const word = (at: number): number => (wide ? Number(elf.readBigUInt64LE(at)) : elf.readUInt32LE(at));
-  const offset = word(wide ? 0x20 : 0x1c);
-  const size = elf.readUInt16LE(wide ? 0x36 : 0x2a);
-  const count = elf.readUInt16LE(wide ? 0x38 : 0x2c);
-  const headers = Array.from({ length: count }, (_, index) => offset + index * size);
-  const PT_LOAD = 1;
-  const loads = headers.filter((at) => elf.readUInt32LE(at) === PT_LOAD);
-  return { machine: elf.readUInt16LE(0x12), loadAlignments: loads.map((at) => word(at + (wide ? 0x30 : 0x1c))) };
+  /** Headers of one kind: where the first lies, and the place of "size of one, how many" in the ELF header. */
+  const headers = (first: number, sizes: number): number[] => {
+    const [size, count] = [elf.readUInt16LE(sizes), elf.readUInt16LE(sizes + 2)];
+    return Array.from({ length: count }, (_, index) => first + index * size);
+  };
+  const segments = headers(word(wide ? 0x20 : 0x1c), wide ? 0x36 : 0x2a).map((at) => ({
+    type: elf.readUInt32LE(at),
+    offset: word(at + (wide ? 8 : 4)),
+    bytes: word(at + (wide ? 32 : 16)),
+    alignment: word(at + (wide ? 48 : 28)),
+  }));
+  const sections = headers(word(wide ? 0x28 : 0x20), wide ? 0x3a : 0x2e).map((at) => ({
+    name: elf.readUInt32LE(at),
+    type: elf.readUInt32LE(at + 4),
+    offset: word(at + (wide ? 24 : 16)),
+    bytes: word(at + (wide ? 32 : 20)),
+    link: elf.readUInt32LE(at + (wide ? 40 : 24)),
+  }));
+  const names = elf.readUInt16LE(wide ? 0x3e : 0x32);
+  const nameOf = (index: number): string => {
+    const at = sections[names]!.offset + sections[index]!.name;
+    return elf.toString("latin1", at, elf.indexOf(0, at));
+  };
+  return {
+    wide,
+    machine: elf.readUInt16LE(0x12),
+    loads: segments.filter((segment) => segment.type === PT_LOAD),
+    dynamic: segments.find((segment) => segment.type === PT_DYNAMIC),
+    sections,
+    names,
+    nameOf,
+  };
 }
 
 test("the repository holds no key", () => {
