@@ -19,6 +19,7 @@ export default defineConfig({
             "bindings/**/*.test.ts",
             "build-scripts/**/*.test.ts",
             "test/fakes/**/*.test.ts",
+            "test/links/**/*.test.ts",
             "page/**/*.test.ts",
           ],
           // Property tests draw hundreds of cases: a busy machine must not turn that into a failure.

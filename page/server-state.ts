@@ -97,6 +97,7 @@ export const EVENT_TYPES = [
   "config.refused",
   "login.failed",
   "snapshot.taken",
+  "stream.adapted",
 ] as const;
 
 export type Seen = {

@@ -16,7 +16,11 @@ function faults(file: unknown, overrides?: unknown): string[] {
 }
 
 const camera = { enabled: true, rotation: "auto", mirror: false, clock: false, alwaysOn: false, linger: 10 };
-const size = { width: 1280, height: 720, fps: 25, bitrate: 2_000_000, keyIntervalMs: 2_000, quality: 80, rtsp: true };
+const adapt = { enabled: true, minBitrate: 300_000, minQuality: 30, minFps: 5 };
+const size = {
+  ...{ width: 1280, height: 720, fps: 25, bitrate: 2_000_000, keyIntervalMs: 2_000, quality: 80, rtsp: true },
+  adapt,
+};
 const BUILTINS = [
   { path: "/live/back", camera: "back", codec: "h264", ...size },
   { path: "/live/front", camera: "front", codec: "h264", ...size },

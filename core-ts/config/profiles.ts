@@ -26,6 +26,17 @@ export type Profile = {
   readonly quality: number;
   /** Whether RTSP serves it: always for H.264, for MJPEG unless switched off. */
   readonly rtsp: boolean;
+  readonly adapt: AdaptSettings;
+};
+
+/** How far a stream may be made smaller for its viewers' networks. */
+export type AdaptSettings = {
+  readonly enabled: boolean;
+  /** Of H.264. */
+  readonly minBitrate: BitsPerSecond;
+  /** Of MJPEG: 1 … 100, and frames a second. */
+  readonly minQuality: number;
+  readonly minFps: number;
 };
 
 const DEFAULT_SIZE = { width: 1_280, height: 720, fps: 25, bitrate: 2_000_000, quality: 80, rtsp: true } as const;
@@ -35,6 +46,7 @@ const builtin = (path: string, camera: string, codec: "h264" | "mjpeg"): Profile
   codec,
   ...DEFAULT_SIZE,
   keyIntervalMs: 2_000,
+  adapt: { enabled: true, minBitrate: 300_000, minQuality: 30, minFps: 5 },
 });
 
 export const BUILTIN_PROFILES: readonly Profile[] = [

@@ -387,6 +387,36 @@ const camera = keys(
   "One entry for each camera, by name. `back` and `front` always exist.",
 );
 
+const adapt = keys(
+  {
+    enabled: v.optional(flag("Whether the stream is made smaller for viewers whose network does not bear it."), true),
+    minBitrate: v.optional(
+      wholeNumber(
+        10_000,
+        50_000_000,
+        "bit/s",
+        "H.264: the floor, and `bitrate` is the ceiling; where that is lower, nothing is adapted. A viewer whose network bears less " +
+          "is skipped to key frames, and the others are not made to look at a worse picture for it.",
+      ),
+      300_000,
+    ),
+    minQuality: v.optional(
+      wholeNumber(1, 100, "", "MJPEG: the least quality; `quality` is the best. Only then pictures are left out."),
+      30,
+    ),
+    minFps: v.optional(
+      wholeNumber(
+        1,
+        60,
+        "frames/s",
+        "MJPEG: the least frame rate. A viewer who can't take even that gets what it can take.",
+      ),
+      5,
+    ),
+  },
+  "How the stream follows its viewers' networks (docs/adaptation.md).",
+);
+
 const profile = keys(
   {
     path: text(
@@ -424,6 +454,7 @@ const profile = keys(
     ),
     quality: v.optional(wholeNumber(1, 100, "", "MJPEG only: JPEG quality, 100 is best."), 80),
     rtsp: v.optional(flag("MJPEG only: false serves it over HTTP alone, where RFC 2435's limits do not hold."), true),
+    adapt: v.optional(adapt, {}),
   },
   "Streams of your own.",
 );
@@ -440,6 +471,7 @@ export const EVENT_TYPES = [
   "config.refused",
   "login.failed",
   "snapshot.taken",
+  "stream.adapted",
 ] as const;
 
 /** Name, IPv4 or bracketed IPv6 address; port; path and query. */

@@ -13,7 +13,7 @@ import { Code, type EncoderSpec } from "../../bindings/contract/host.ts";
 import { KeyFrameLimiter } from "../stream/key-frame-limiter.ts";
 import { RateMeter } from "../stream/rate-meter.ts";
 import type { Timer } from "../time/timer-queue.ts";
-import { type BitsPerSecond, type Micros, seconds } from "../time/units.ts";
+import { type BitsPerSecond, MICROS_PER_SECOND, type Micros, seconds } from "../time/units.ts";
 import { type Cameras, describeState } from "./cameras.ts";
 import type { HandleOwner, Runtime } from "./runtime.ts";
 
@@ -24,6 +24,20 @@ export const REOPEN_MAX_US: Micros = seconds(30);
 export const REOPEN_FORGIVEN_US: Micros = seconds(30);
 
 export type EncoderFormat = Omit<Extract<HostEvent, { type: "format" }>, "type" | "handle">;
+
+/** What is aimed at for the sake of viewers' networks, at or below the spec's own; absent: the spec's. */
+export type Aim = {
+  readonly bitrate?: BitsPerSecond;
+  /** JPEG, 1 … 100. */
+  readonly quality?: number;
+  /** JPEG: frames a second that are let through. */
+  readonly fps?: number;
+};
+
+/** Weight of a frame in the mean age of frames. */
+const FRAME_AGE_WEIGHT = 1 / 16;
+/** What a frame's slot may be early by: cameras are not that exact. */
+const SLOT_EARLY_SHARE = 0.1;
 
 export type EncoderState = "idle" | "starting" | "running" | "failed";
 
@@ -64,6 +78,11 @@ export class Encoder implements HandleOwner {
   #frames = 0;
   #bytes = 0;
   #hostDropped = 0;
+  #aim: Aim = {};
+  #frameAgeUs: Micros = 0;
+  /** JPEG at less than its own frame rate: the earliest time of the next picture that is let through. */
+  #nextPictureUs: Micros = 0;
+  #leftOut = 0;
 
   constructor(runtime: Runtime, cameras: Cameras, label: string, spec: EncoderSpec, lingerUs: Micros) {
     this.#runtime = runtime;
@@ -104,6 +123,16 @@ export class Encoder implements HandleOwner {
     return this.#users;
   }
 
+  /** What is aimed at now, where that differs from the spec. */
+  get aim(): Aim {
+    return this.#aim;
+  }
+
+  /** From a frame's capture to the turn that has it, as a rule. */
+  get frameAgeUs(): Micros {
+    return this.#frameAgeUs;
+  }
+
   /** Figures for the status. Counters run since the server's start. */
   figures(nowUs: Micros): {
     readonly fps: number;
@@ -113,6 +142,7 @@ export class Encoder implements HandleOwner {
     readonly hostDropped: number;
     readonly opened: number;
     readonly failed: number;
+    readonly leftOut: number;
   } {
     return {
       fps: this.#meter.framesPerSecond(nowUs),
@@ -122,6 +152,7 @@ export class Encoder implements HandleOwner {
       hostDropped: this.#hostDropped,
       opened: this.#opened,
       failed: this.#failed,
+      leftOut: this.#leftOut,
     };
   }
 
@@ -196,12 +227,36 @@ export class Encoder implements HandleOwner {
    * @returns OK, or the host's refusal, and then nothing has changed.
    */
   setBitrate(bitrate: BitsPerSecond): number {
-    return this.#set({ ...this.#spec, bitrate }, (handle) => this.#runtime.host.encoderSetBitrate(handle, bitrate));
+    const aimed = Math.min(bitrate, this.#aim.bitrate ?? bitrate);
+    return this.#set({ ...this.#spec, bitrate }, (handle) => this.#runtime.host.encoderSetBitrate(handle, aimed));
   }
 
   /** JPEG quality, 1 … 100, as {@link setBitrate}. */
   setQuality(quality: number): number {
-    return this.#set({ ...this.#spec, quality }, (handle) => this.#runtime.host.encoderSetQuality(handle, quality));
+    const aimed = Math.min(quality, this.#aim.quality ?? quality);
+    return this.#set({ ...this.#spec, quality }, (handle) => this.#runtime.host.encoderSetQuality(handle, aimed));
+  }
+
+  /**
+   * Aims below the spec for viewers' networks, or with `{}` at it again; the spec stays what it is.
+   * @returns OK, or the host's refusal, and then nothing has changed.
+   */
+  setAim(aim: Aim): number {
+    const { host } = this.#runtime;
+    const bitrate = aim.bitrate ?? this.#spec.bitrate;
+    const quality = aim.quality ?? this.#spec.quality;
+    if (this.#handle !== 0) {
+      if (bitrate !== undefined && bitrate !== (this.#aim.bitrate ?? this.#spec.bitrate)) {
+        const result = host.encoderSetBitrate(this.#handle, bitrate);
+        if (result < 0) return result;
+      }
+      if (quality !== undefined && quality !== (this.#aim.quality ?? this.#spec.quality)) {
+        const result = host.encoderSetQuality(this.#handle, quality);
+        if (result < 0) return result;
+      }
+    }
+    this.#aim = aim;
+    return Code.OK;
   }
 
   /** Goes on with another camera: whoever uses it keeps waiting, and the first frame is a key frame. */
@@ -257,14 +312,28 @@ export class Encoder implements HandleOwner {
     this.#runningSinceUs ??= this.#runtime.nowUs;
     this.#frames++;
     this.#bytes += frame.length;
-    this.#runtime.metrics.frameAgeSeconds[this.#spec.codec].observeSpan(this.#runtime.nowUs - frame.timeUs);
+    const ageUs = this.#runtime.nowUs - frame.timeUs;
+    this.#frameAgeUs += (ageUs - this.#frameAgeUs) * FRAME_AGE_WEIGHT;
+    this.#runtime.metrics.frameAgeSeconds[this.#spec.codec].observeSpan(ageUs);
     this.#hostDropped += frame.dropped ?? 0;
+    if (this.#aim.fps !== undefined && this.#isLeftOut(frame.timeUs, this.#aim.fps)) return;
     this.#meter.add(this.#runtime.nowUs, frame.length);
     if (frame.key) {
       this.#limiter.keyFrame();
       this.#keyTimer?.cancel();
     }
     for (const consumer of this.#consumers) consumer.onFrame(frame);
+  }
+
+  /** Every picture stands for itself, so any of them can be left out. */
+  #isLeftOut(timeUs: Micros, fps: number): boolean {
+    const slotUs = MICROS_PER_SECOND / fps;
+    if (timeUs < this.#nextPictureUs - SLOT_EARLY_SHARE * slotUs) {
+      this.#leftOut++;
+      return true;
+    }
+    this.#nextPictureUs = Math.max(this.#nextPictureUs + slotUs, timeUs);
+    return false;
   }
 
   #sendKeyRequest(): void {
@@ -281,7 +350,13 @@ export class Encoder implements HandleOwner {
   #open(): void {
     const state = this.#cameras.stateOf(this.#spec.camera);
     if (state.state === "disabled") return this.#fail(describeState(state));
-    const handle = this.#runtime.host.encoderOpen(JSON.stringify(this.#spec));
+    const { bitrate, quality } = this.#aim;
+    const spec = {
+      ...this.#spec,
+      ...(bitrate === undefined ? {} : { bitrate }),
+      ...(quality === undefined ? {} : { quality }),
+    };
+    const handle = this.#runtime.host.encoderOpen(JSON.stringify(spec));
     if (handle < 0) {
       const why =
         handle === Code.NOT_FOUND ? "no such camera" : handle === Code.UNSUPPORTED ? "not supported" : "refused";

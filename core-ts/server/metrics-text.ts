@@ -198,6 +198,43 @@ function aboutEncoders(out: Exposition, { runtime, profiles, cameras }: ServerCo
     "How often an encoder failed or could not be opened.",
     each(({ figures }) => figures.failed),
   );
+  const adapted = encoders.flatMap(({ encoder }) => {
+    const adaptation = profiles.adaptationOf(encoder);
+    return adaptation === undefined ? [] : [{ encoder: encoder.label, adaptation, now: adaptation.figures() }];
+  });
+  const ofAdapted = (value: (one: (typeof adapted)[number]) => number | null): Sample[] =>
+    adapted.flatMap((one): Sample[] => {
+      const sample = value(one);
+      return sample === null ? [] : [[{ encoder: one.encoder }, sample]];
+    });
+  out.gauge(
+    "porthole_encoder_target_bits_per_second",
+    "What an encoder aims at for its viewers' networks.",
+    ofAdapted(({ now }) => now.targetBitrate),
+  );
+  out.gauge(
+    "porthole_encoder_ceiling_bits_per_second",
+    "What it would aim at for good ones.",
+    ofAdapted(({ now }) => now.ceilingBitrate),
+  );
+  out.gauge(
+    "porthole_encoder_floor_bits_per_second",
+    "What it never goes below.",
+    ofAdapted(({ now }) => now.floorBitrate),
+  );
+  out.gauge(
+    "porthole_viewers_below_floor",
+    "Viewers whose networks bear less than that; they are skipped to key frames.",
+    ofAdapted(({ now }) => now.belowFloor),
+  );
+  out.counter(
+    "porthole_encoder_adaptations_total",
+    "How often the aim was changed.",
+    adapted.flatMap(({ encoder, adaptation }): Sample[] => [
+      [{ encoder, direction: "down" }, adaptation.changes.down],
+      [{ encoder, direction: "up" }, adaptation.changes.up],
+    ]),
+  );
   const { h264, jpeg } = runtime.metrics.frameAgeSeconds;
   out.histogram("porthole_frame_age_seconds", "From a frame's capture to the turn that sends it off.", [
     [{ codec: "h264" }, h264],

@@ -4,6 +4,7 @@
 import type { Endpoint, HostEvent } from "../../bindings/contract/events.ts";
 import type { OutletStats } from "../../bindings/contract/host.ts";
 import { MICROS_PER_SECOND, type Micros } from "../time/units.ts";
+import type { AdaptedViewer } from "./adaptation.ts";
 import type { ServerContext } from "./context.ts";
 import type { HttpExchange } from "./http-exchange.ts";
 import type { Way } from "./metrics.ts";
@@ -26,8 +27,10 @@ export interface StreamCarrier {
 }
 
 /** One viewer of a multipart stream. */
-export class MjpegViewer implements Viewer, HandleOwner {
+export class MjpegViewer implements Viewer, HandleOwner, AdaptedViewer {
   readonly protocol = "http";
+  readonly transportKind = "tcp";
+  readonly latestOnly = true;
   readonly profile: StreamProfile;
   readonly #connection: StreamCarrier;
   readonly exchange: HttpExchange;
@@ -70,6 +73,7 @@ export class MjpegViewer implements Viewer, HandleOwner {
     runtime.own(outlet, this);
     this.profile.mjpeg?.join(outlet);
     this.#id = viewers.add(this);
+    this.profile.adaptation.join(this);
     runtime.events.emit("client.connected", this.#identity());
     return true;
   }
@@ -80,6 +84,7 @@ export class MjpegViewer implements Viewer, HandleOwner {
 
   close(why: string): void {
     const { runtime, viewers } = this.#connection.context;
+    this.profile.adaptation.leave(this);
     this.profile.mjpeg?.leave(this.#outlet);
     runtime.disown(this.#outlet);
     this.#stats();
@@ -103,6 +108,14 @@ export class MjpegViewer implements Viewer, HandleOwner {
     return stats === undefined || this.#stallWatch.stalled(stats, this.#connection.context.runtime.nowUs);
   }
 
+  get viewerId(): number {
+    return this.#id;
+  }
+
+  outletStats(): OutletStats | undefined {
+    return this.#stats();
+  }
+
   figures(nowUs: Micros): ViewerFigures {
     const stats = this.#stats();
     return {
@@ -121,6 +134,7 @@ export class MjpegViewer implements Viewer, HandleOwner {
       skippedFrames: this.#skipped,
       loss: null,
       roundTripMs: null,
+      link: this.profile.adaptation.linkOf(this),
     };
   }
 

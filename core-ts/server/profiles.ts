@@ -6,9 +6,10 @@
  */
 import type { EncoderSpec } from "../../bindings/contract/host.ts";
 import type { Config } from "../config/config.ts";
-import type { Profile } from "../config/profiles.ts";
+import type { AdaptSettings, Profile } from "../config/profiles.ts";
 import { WallClockLatch } from "../stream/wall-clock-latch.ts";
 import { seconds } from "../time/units.ts";
+import { Adaptation } from "./adaptation.ts";
 import type { Cameras } from "./cameras.ts";
 import { Encoder } from "./encoder.ts";
 import { MjpegFeed } from "./mjpeg-feed.ts";
@@ -24,6 +25,7 @@ export type StreamProfile = {
   readonly key: string;
   readonly settings: Profile;
   readonly encoder: Encoder;
+  readonly adaptation: Adaptation;
   readonly feed: RtpFeed;
   /** Of JPEG profiles. */
   readonly mjpeg: MjpegFeed | undefined;
@@ -36,13 +38,19 @@ export type StreamProfile = {
   readonly fingerprint: string;
 };
 
+type EncoderEntry = {
+  readonly encoder: Encoder;
+  readonly adaptation: Adaptation;
+  readonly mjpeg: MjpegFeed | undefined;
+};
+
 export class StreamProfiles {
   readonly #runtime: Runtime;
   readonly #cameras: Cameras;
   readonly #cname: string;
   readonly #wallClocks = new Map<string, WallClockLatch>();
   #profiles = new Map<string, StreamProfile>();
-  #encoders = new Map<string, { readonly encoder: Encoder; readonly mjpeg: MjpegFeed | undefined }>();
+  #encoders = new Map<string, EncoderEntry>();
 
   constructor(runtime: Runtime, cameras: Cameras) {
     this.#runtime = runtime;
@@ -88,6 +96,10 @@ export class StreamProfiles {
     return [...new Set(this.all().map((profile) => profile.encoder))];
   }
 
+  adaptationOf(encoder: Encoder): Adaptation | undefined {
+    return this.all().find((profile) => profile.encoder === encoder)?.adaptation;
+  }
+
   byKey(key: string): StreamProfile | undefined {
     return this.#profiles.get(key);
   }
@@ -123,15 +135,17 @@ export class StreamProfiles {
     const sharedKey = [...this.#encoders.keys()].find(
       (key) => jpeg && key.startsWith(`${identity} `) && this.#isUsedBySoFar(key),
     );
-    const encoderKey = sharedKey ?? `${identity} ${JSON.stringify({ spec, lingerUs, enabled: camera?.enabled })}`;
+    const encoderKey =
+      sharedKey ?? `${identity} ${JSON.stringify({ spec, lingerUs, enabled: camera?.enabled, adapt: settings.adapt })}`;
     const fingerprint = `${encoderKey} ${config.rtsp.payloadSize} ${JSON.stringify(settings)}`;
     if (before?.fingerprint === fingerprint) return before;
-    const { encoder, mjpeg } = this.#encoderFor(encoderKey, identity, spec, lingerUs);
+    const { encoder, adaptation, mjpeg } = this.#encoderFor(encoderKey, identity, spec, lingerUs, settings.adapt);
     return {
       path: settings.path,
       key: settings.path.toLowerCase(),
       settings,
       encoder,
+      adaptation,
       feed: new RtpFeed(this.#runtime, encoder, config.rtsp.payloadSize),
       mjpeg,
       wallClock: this.#wallClockOf(settings.camera),
@@ -149,11 +163,12 @@ export class StreamProfiles {
     return this.all().some((profile) => profile.encoder === encoder);
   }
 
-  #encoderFor(key: string, label: string, spec: EncoderSpec, lingerUs: number) {
+  #encoderFor(key: string, label: string, spec: EncoderSpec, lingerUs: number, adapt: AdaptSettings): EncoderEntry {
     let entry = this.#encoders.get(key);
     if (entry === undefined) {
       const encoder = new Encoder(this.#runtime, this.#cameras, label, spec, lingerUs);
-      entry = { encoder, mjpeg: spec.codec === "jpeg" ? new MjpegFeed(this.#runtime, encoder) : undefined };
+      const adaptation = new Adaptation(this.#runtime, encoder, adapt);
+      entry = { encoder, adaptation, mjpeg: spec.codec === "jpeg" ? new MjpegFeed(this.#runtime, encoder) : undefined };
       this.#encoders.set(key, entry);
     }
     return entry;

@@ -43,6 +43,9 @@ export const SENDER_REPORT_INTERVAL_US: Micros = seconds(5);
 /** A report goes out so much early when another reader's is due: readers that joined together then share one for good. */
 const SENDER_REPORT_EARLY_US: Micros = seconds(0.5);
 
+/** What of the mean packet's size is kept from frame to frame: about the last two seconds count. */
+const RECENT_KEPT = 0.98;
+
 type Fanout = { readonly handle: number; members: number };
 
 export class RtpFeed implements FrameConsumer {
@@ -63,6 +66,8 @@ export class RtpFeed implements FrameConsumer {
   readonly #sent = new SentFrames();
   /** Sessions that hold a channel pair, by its first channel. */
   readonly #pairs = new Map<number, number>();
+  #recentPackets = 0;
+  #recentOctets = 0;
   #jpegHead = "";
   #jpegInfo: JpegInfo | undefined;
 
@@ -182,6 +187,16 @@ export class RtpFeed implements FrameConsumer {
     return this.#sent.packetsOf(first, last);
   }
 
+  /** Sequence number of the last packet that the frames up to this one were; undefined when that is long ago. */
+  lastSequenceOf(frame: number): number | undefined {
+    return this.#sent.lastSequenceOf(frame);
+  }
+
+  /** Payload of the mean packet of late, in bytes. */
+  get meanPacketBytes(): number {
+    return this.#recentPackets === 0 ? 0 : this.#recentOctets / this.#recentPackets;
+  }
+
   onFormat(format: EncoderFormat): void {
     this.#h264?.setParameterSets(format.parameterSets);
   }
@@ -208,7 +223,9 @@ export class RtpFeed implements FrameConsumer {
       if (packets > 0) this.#runtime.host.fanoutSend(fanout.handle, frame.frame, plan.bytes, plan.length, frame.key);
     }
     this.stream.advance(packets, octets);
-    this.#sent.note(frame.frame, packets);
+    this.#sent.note(frame.frame, packets, (this.stream.sequence + 0xffff) & 0xffff);
+    this.#recentPackets = this.#recentPackets * RECENT_KEPT + packets;
+    this.#recentOctets = this.#recentOctets * RECENT_KEPT + octets;
     if (frame.key && this.#pictureless.size > 0) this.#noteFirstPictures();
     this.#tellReportsDue();
   }

@@ -8,10 +8,12 @@
  */
 import type { HostEvent } from "../../bindings/contract/events.ts";
 import type { OutletStats } from "../../bindings/contract/host.ts";
+import { ReportedLoss } from "../bitrate/reported-loss.ts";
 import { decodeCompound, type RtcpPacket } from "../rtcp/compound.ts";
 import { type ReportBlock, roundTripUs } from "../rtcp/receiver-report.ts";
 import { ntpFromWall, ntpMiddle } from "../time/ntp.ts";
 import { MICROS_PER_SECOND, type Micros, seconds } from "../time/units.ts";
+import type { AdaptedViewer } from "./adaptation.ts";
 import type { Way } from "./metrics.ts";
 import type { StreamProfile } from "./profiles.ts";
 import { type FirstPacket, type SharedReport, UDP } from "./rtp-feed.ts";
@@ -57,8 +59,9 @@ export type SessionOptions = {
   readonly timeoutUs: Micros;
 };
 
-export class RtspSession implements HandleOwner, Viewer {
+export class RtspSession implements HandleOwner, Viewer, AdaptedViewer {
   readonly protocol = "rtsp";
+  readonly latestOnly = false;
   readonly id: string;
   readonly profile: StreamProfile;
   readonly peerAddress: string;
@@ -81,7 +84,7 @@ export class RtspSession implements HandleOwner, Viewer {
   /** When PLAY came. */
   #askedUs: Micros = 0;
   #skippedFrames = 0;
-  #skippedPackets = 0;
+  readonly #loss = new ReportedLoss();
   #nextSkipLogUs: Micros = 0;
   #lastStats: OutletStats | undefined;
   #lastBlock: ReportBlock | undefined;
@@ -240,11 +243,25 @@ export class RtspSession implements HandleOwner, Viewer {
     if (event.type !== "skipped" || !this.profile.feed.isFanout(this.#channel, event.fanout)) return;
     this.#skippedFrames += event.frames;
     this.#runtime.metrics.noteSkipped(this.#way, event.frames);
-    this.#skippedPackets += this.profile.feed.packetsOf(event.first, event.last);
+    const { feed } = this.profile;
+    const sequence = feed.lastSequenceOf(event.last);
+    if (sequence !== undefined) this.#loss.skipped(sequence, feed.packetsOf(event.first, event.last));
     // While a reader is behind, every frame is reported.
     if (this.#runtime.nowUs < this.#nextSkipLogUs) return;
     this.#nextSkipLogUs = this.#runtime.nowUs + SKIP_LOG_INTERVAL_US;
     this.#runtime.log("info", `session=${this.#viewerId} too slow: skipped=${this.#skippedFrames} frames so far`);
+  }
+
+  get viewerId(): number {
+    return this.#viewerId;
+  }
+
+  get transportKind(): "udp" | "tcp" {
+    return this.#transport.kind;
+  }
+
+  outletStats(): OutletStats | undefined {
+    return this.#stats();
   }
 
   /** Of the feed, right after a frame. */
@@ -274,10 +291,11 @@ export class RtspSession implements HandleOwner, Viewer {
         block === undefined
           ? null
           : {
-              fraction: Math.round((block.fractionLost / 256) * 1000) / 1000,
-              packets: Math.max(0, block.cumulativeLost - this.#skippedPackets),
+              fraction: Math.round(this.#loss.fraction * 1000) / 1000,
+              packets: this.#loss.lostPackets,
               jitterMs: Math.round((block.jitter / 90) * 10) / 10,
             },
+      link: this.profile.adaptation.linkOf(this),
       roundTripMs: this.#roundTripUs === undefined ? null : Math.round(this.#roundTripUs / 100) / 10,
     };
   }
@@ -307,6 +325,13 @@ export class RtspSession implements HandleOwner, Viewer {
     const { nowUs, wallUs } = this.#runtime.clock();
     const roundTrip = roundTripUs(block, ntpMiddle(ntpFromWall(this.profile.wallClock.wallOf(nowUs, wallUs))));
     if (roundTrip !== undefined) this.#roundTripUs = roundTrip;
+    const report = this.#loss.report(block, nowUs);
+    if (report === undefined) return;
+    this.profile.adaptation.onReport(this, report, {
+      packetBytes: this.profile.feed.meanPacketBytes,
+      jitterUs: Math.round((block.jitter * MICROS_PER_SECOND) / this.profile.feed.stream.clockRate),
+      roundTripUs: roundTrip,
+    });
   }
 
   #join(): void {
@@ -317,7 +342,9 @@ export class RtspSession implements HandleOwner, Viewer {
     this.#state = "playing";
     this.touch();
     if (this.#transport.kind === "udp") this.#runtime.own(outlet, this);
+    this.#loss.joined(this.profile.feed.stream.sequence, this.#runtime.nowUs);
     this.profile.feed.join(this, outlet, this.#channel, this.#askedUs);
+    this.profile.adaptation.join(this);
   }
 
   get #channel(): number {
@@ -342,6 +369,7 @@ export class RtspSession implements HandleOwner, Viewer {
     this.#wait?.cancel();
     this.#wait = undefined;
     if (this.#state === "starting" || this.#state === "playing") this.profile.encoder.release();
+    this.profile.adaptation.leave(this);
     if (this.#outlet === 0) return;
     this.#stats();
     this.profile.feed.leave(this, this.#outlet, this.#channel);

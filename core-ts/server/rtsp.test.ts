@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { FakeHost } from "../../test/fakes/fake-host.ts";
-import { nalTypeOf, RTSP_PORT, RtspClient, rtpOf, startServer } from "./testing.ts";
+import { interleaved, nalTypeOf, RTSP_PORT, RtspClient, receiverReport, rtpOf, startServer } from "./testing.ts";
 
 const URL = `rtsp://127.0.0.1:${RTSP_PORT}/live/back`;
 const TCP = "RTP/AVP/TCP;unicast;interleaved=0-1";
@@ -121,11 +121,8 @@ describe("a session over TCP", () => {
     const world = startServer();
     const client = new RtspClient(world);
     client.play("/live/back");
-    const ssrc = client.rtp()[0]?.ssrc ?? world.server.profiles.byKey("/live/back")!.feed.stream.ssrc;
-    const report = new Uint8Array(4 + 32);
-    report.set([0x24, 1, 0, 32, 0x81, 201, 0, 7]);
-    new DataView(report.buffer).setUint32(12, ssrc);
-    report[16] = 128; // half of the packets lost
+    const first = client.rtp()[0]!;
+    const report = interleaved(1, receiverReport({ ssrc: first.ssrc, highest: first.sequence + 99, lost: 50 }));
     client.raw(report);
     client.send("OPTIONS", URL);
     client.raw(report);

@@ -43,6 +43,19 @@ export type ServerEventData = {
     /** Capture time on the device's monotonic clock. */
     readonly timestampUs: number;
   };
+  /** The stream is made smaller for a viewer's network, or larger again. Only of great changes, and not often. */
+  readonly "stream.adapted": {
+    readonly encoder: string;
+    /** Bits a second that are aimed at; what they are at their best. */
+    readonly bitrate: number;
+    readonly full: number;
+    /** Of MJPEG. */
+    readonly quality: number | null;
+    readonly fps: number | null;
+    /** The viewer that it is for. */
+    readonly client: number | null;
+    readonly reason: string | null;
+  };
 };
 
 export type ServerEventType = keyof ServerEventData;

@@ -51,6 +51,8 @@ export function renderStatus(context: ServerContext, startedUs: Micros): string 
         bytes: figures.bytes,
         droppedByHost: figures.hostDropped,
         opened: figures.opened,
+        leftOut: figures.leftOut,
+        adaptation: profiles.adaptationOf(encoder)?.figures() ?? null,
       };
     }),
     profiles: profiles.all().map((profile) => ({
@@ -74,6 +76,6 @@ export function renderStatus(context: ServerContext, startedUs: Micros): string 
 /** What is measured, and what is aimed at. */
 function ratesOf({ encoder }: StreamProfile, nowUs: Micros) {
   const { fps, bitrate } = encoder.figures(nowUs);
-  const { bitrate: targetBitrate = null, quality = null } = encoder.spec;
+  const { bitrate: targetBitrate = null, quality = null } = { ...encoder.spec, ...encoder.aim };
   return { fps, bitrate, targetBitrate, quality };
 }

@@ -301,6 +301,34 @@ export function rtpOf(packet: Uint8Array) {
   };
 }
 
+/** A receiver report (RFC 3550 section 6.4.2) with one block. Of a real receiver, everything in it goes together. */
+export function receiverReport(block: {
+  readonly ssrc: number;
+  /** Extended highest sequence number, and lost since the beginning. */
+  readonly highest: number;
+  readonly lost: number;
+  /** Timestamp units. */
+  readonly jitter?: number;
+  readonly lastSenderReport?: number;
+  readonly delaySinceLastSenderReport?: number;
+}): Uint8Array {
+  const view = new DataView(new ArrayBuffer(32));
+  view.setUint32(0, 0x81c90007);
+  view.setUint32(4, 7);
+  view.setUint32(8, block.ssrc);
+  view.setUint32(12, block.lost & 0xffffff);
+  view.setUint32(16, block.highest);
+  view.setUint32(20, block.jitter ?? 0);
+  view.setUint32(24, block.lastSenderReport ?? 0);
+  view.setUint32(28, block.delaySinceLastSenderReport ?? 0);
+  return new Uint8Array(view.buffer);
+}
+
+/** A packet on an interleaved channel (RFC 2326 section 10.12). */
+export function interleaved(channel: number, packet: Uint8Array): Uint8Array {
+  return Uint8Array.of(0x24, channel, packet.length >> 8, packet.length & 0xff, ...packet);
+}
+
 /** NAL unit type of an RTP payload: of the packet, or of the fragmented unit; STAP-A is 24. */
 export function nalTypeOf(payload: Uint8Array): number {
   const type = payload[0]! & 0x1f;

@@ -2,6 +2,7 @@
  * Who is watching, over RTSP and HTTP alike: counted against the limit, listed in the status. Row 3.
  */
 import type { Micros } from "../time/units.ts";
+import type { LinkFigures } from "./adaptation.ts";
 import { peerGroup } from "./peer-group.ts";
 
 /** One viewer as the status shows it. Counters run since it came. */
@@ -24,6 +25,8 @@ export type ViewerFigures = {
   /** What receiver reports say; null before the first. Lost packets are without our own skips. */
   readonly loss: { readonly fraction: number; readonly packets: number; readonly jitterMs: number } | null;
   readonly roundTripMs: number | null;
+  /** What its network is taken to bear; null when that isn't looked at. */
+  readonly link: LinkFigures | null;
 };
 
 export interface Viewer {

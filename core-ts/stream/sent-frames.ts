@@ -12,13 +12,16 @@ export const SENT_FRAMES = 512;
 export class SentFrames {
   readonly #frames = new Array<number>(SENT_FRAMES).fill(-1);
   readonly #packets = new Array<number>(SENT_FRAMES).fill(0);
+  /** Sequence numbers of their last packets, modulo 2^16. */
+  readonly #sequences = new Array<number>(SENT_FRAMES).fill(0);
   #next = 0;
 
-  /** Frame numbers rise. */
-  note(frame: number, packets: number): void {
+  /** Frame numbers rise. @param sequence of the frame's last packet. */
+  note(frame: number, packets: number, sequence = 0): void {
     const at = this.#next % SENT_FRAMES;
     this.#frames[at] = frame;
     this.#packets[at] = packets;
+    this.#sequences[at] = sequence;
     this.#next++;
   }
 
@@ -33,5 +36,15 @@ export class SentFrames {
       if (frame <= last) packets += this.#packets[at]!;
     }
     return packets;
+  }
+
+  /** Sequence number of the last packet of the last remembered frame up to `frame`; undefined when none is remembered. */
+  lastSequenceOf(frame: number): number | undefined {
+    const stored = Math.min(this.#next, SENT_FRAMES);
+    for (let back = 1; back <= stored; back++) {
+      const at = (this.#next - back) % SENT_FRAMES;
+      if (this.#frames[at]! <= frame) return this.#sequences[at];
+    }
+    return undefined;
   }
 }

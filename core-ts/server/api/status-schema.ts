@@ -39,6 +39,29 @@ const CAMERA = object(
   },
 );
 
+const LINK_REASON = nullable(
+  text({ description: "What is wrong with its network: `loss`, `round-trip`, `age`, `skipped` or `stalled`." }),
+);
+
+const ADAPTATION = object(
+  {
+    enabled: flag({ description: "As configured." }),
+    state: oneOf(["off", "unable", "full", "reduced"], {
+      description: "`unable`: this camera's encoder can't change its rate. `reduced`: smaller than configured.",
+    }),
+    targetBitrate: nullable(integer({ minimum: 0, description: "Bits a second that are aimed at." })),
+    floorBitrate: nullable(integer({ minimum: 0, description: "Never less." })),
+    ceilingBitrate: nullable(integer({ minimum: 0, description: "Never more; of MJPEG an estimate." })),
+    quality: nullable(integer({ minimum: 1, maximum: 100, description: "MJPEG: aimed at." })),
+    fps: nullable(number({ minimum: 0, description: "MJPEG: frames a second let through." })),
+    leader: nullable(integer({ minimum: 1, description: "The client that the rate is for; null when it is whole." })),
+    reason: LINK_REASON,
+    belowFloor: integer({ minimum: 0, description: "Clients whose networks bear less than the floor." }),
+  },
+  {},
+  { description: "How the stream follows its viewers' networks (docs/adaptation.md)." },
+);
+
 const ENCODER = object({
   label: text(),
   camera: text(),
@@ -54,6 +77,8 @@ const ENCODER = object({
   bytes: COUNT,
   droppedByHost: COUNT,
   opened: COUNT,
+  leftOut: integer({ minimum: 0, description: "MJPEG: pictures left out for viewers' networks." }),
+  adaptation: nullable(ADAPTATION),
 });
 
 const PROFILE = object({
@@ -92,6 +117,17 @@ const CLIENT = object({
       { fraction: number(), packets: COUNT, jitterMs: number() },
       {},
       { description: "From receiver reports, without what was skipped; null before the first." },
+    ),
+  ),
+  link: nullable(
+    object(
+      {
+        bitrate: integer({ minimum: 0, description: "Bits a second that its network is taken to bear." }),
+        belowFloor: flag({ description: "It is skipped to key frames, and nobody is slowed down for it." }),
+        reason: LINK_REASON,
+      },
+      {},
+      { description: "Null where that isn't looked at: adaptation is off, or it doesn't play." },
     ),
   ),
   roundTripMs: nullable(number()),
