@@ -11,8 +11,12 @@ const KINDS = [
   { key: "camera", title: "Cameras" },
   { key: "client", title: "Clients" },
   { key: "stream", title: "Streams" },
+  { key: "encoder", title: "Encoders" },
   { key: "login", title: "Logins" },
+  { key: "user", title: "Users" },
+  { key: "token", title: "Stream tokens" },
   { key: "config", title: "Configuration" },
+  { key: "network", title: "Network" },
 ] as const;
 
 export function EventsView({ seen }: ViewProps) {
@@ -49,8 +53,18 @@ export function EventsView({ seen }: ViewProps) {
   );
 }
 
+/** Kinds that always mean trouble. */
+const BAD: readonly string[] = [
+  "login.failed",
+  "config.refused",
+  "server.slow",
+  "client.stalled",
+  "encoder.silent",
+  "listener.lost",
+];
+
 function isBad({ type, data }: ServerEvent): boolean {
-  return type === "login.failed" || type === "config.refused" || (type === "camera.state" && data.state !== "ok");
+  return BAD.includes(type) || (type === "camera.state" && data.state !== "ok");
 }
 
 /** An event in a line for people; of a kind that is not known here, its fields. */
@@ -62,6 +76,29 @@ function textOf({ type, data }: ServerEvent): string {
       return `${said("address")}${by} watches ${said("path")}`;
     case "client.left":
       return `${said("address")}${by} left ${said("path")} after ${said("seconds")} s: ${said("reason")}`;
+    case "client.stalled":
+      return `${said("address")}${by} takes nothing of ${said("path")} for ${said("seconds")} s`;
+    case "encoder.silent":
+      return `${said("encoder")} of ${said("camera")} gives no picture for ${said("seconds")} s`;
+    case "server.slow":
+      return `${data.kind === "turn" ? "a turn took" : "a turn came late by"} ${said("milliseconds")} ms`;
+    case "network.changed":
+      return [
+        ...(data.added as string[]).map((each) => `+ ${each}`),
+        ...(data.removed as string[]).map((each) => `− ${each}`),
+      ].join(", ");
+    case "listener.lost":
+    case "listener.up":
+      return [`${said("protocol").toUpperCase()} on ${said("address")} port ${said("port")}`, said("reason")]
+        .filter(Boolean)
+        .join(": ");
+    case "user.added":
+    case "user.changed":
+    case "user.removed":
+      return [`${said("name")}, ${said("role")}`, ...((data.changed as string[] | undefined) ?? [])].join(", ");
+    case "token.added":
+    case "token.removed":
+      return `${said("token")} of ${said("user")} for ${said("stream")}`;
     case "camera.state":
       return [`${said("camera")}: ${said("state")}`, said("reason"), said("fix")].filter(Boolean).join(" · ");
     case "stream.started":

@@ -3,6 +3,7 @@
  * as they come.
  */
 import { useEffect, useState } from "preact/hooks";
+import { EVENT_TYPES } from "../core-ts/config/event-types.ts";
 import { ask, reasonOf } from "./api.ts";
 
 /** Pause between two questions for the status, ms. */
@@ -84,21 +85,6 @@ export type ServerEvent = {
   readonly time: string;
   readonly data: Readonly<Record<string, unknown>>;
 };
-
-/** Kinds that are listened for; others are not known here and are passed over. */
-export const EVENT_TYPES = [
-  "server.started",
-  "client.connected",
-  "client.left",
-  "stream.started",
-  "stream.stopped",
-  "camera.state",
-  "config.changed",
-  "config.refused",
-  "login.failed",
-  "snapshot.taken",
-  "stream.adapted",
-] as const;
 
 export type Seen = {
   /** Undefined before the first answer. */

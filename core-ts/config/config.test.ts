@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ConfigFault } from "../errors.ts";
 import { ISSUES_MAX, parseConfig } from "./config.ts";
-import { EVENT_TYPES } from "./schema.ts";
+import { EVENT_TYPES } from "./event-types.ts";
 
 /** The faults of a configuration, as lines. */
 function faults(file: unknown, overrides?: unknown): string[] {

@@ -5,6 +5,7 @@
  * by one line in its section; the page is then renewed with `node build-scripts/docs.mjs`.
  */
 import * as v from "valibot";
+import { EVENT_TYPES } from "./event-types.ts";
 
 /** What stands beside a key in the schema. */
 export type KeyDoc = {
@@ -458,21 +459,6 @@ const profile = keys(
   },
   "Streams of your own.",
 );
-
-/** Every kind of event, as event streams and webhooks name them. */
-export const EVENT_TYPES = [
-  "server.started",
-  "client.connected",
-  "client.left",
-  "stream.started",
-  "stream.stopped",
-  "camera.state",
-  "config.changed",
-  "config.refused",
-  "login.failed",
-  "snapshot.taken",
-  "stream.adapted",
-] as const;
 
 /** Name, IPv4 or bracketed IPv6 address; port; path and query. */
 export const WEBHOOK_URL =

@@ -16,6 +16,8 @@ export class Cameras {
   #config: Config["cameras"];
   /** Those that a command keeps shut. */
   readonly #stopped = new Set<string>();
+  /** Those that give no pictures though the host calls them ok. */
+  readonly #silent = new Set<string>();
   #infos = new Map<string, CameraInfo>();
   /** What was set of a camera last: hosts are not asked for it. */
   readonly #set = new Map<string, CameraSettings>();
@@ -33,7 +35,24 @@ export class Cameras {
   /** Asks the host again: at the start and after a `cameras` event. */
   refresh(): void {
     const list = JSON.parse(this.#runtime.host.cameras()) as CameraInfo[];
-    this.#infos = new Map(list.map((info) => [info.name, info]));
+    const infos = new Map(list.map((info) => [info.name, info]));
+    // What the host has news of gets another chance.
+    for (const name of [...this.#silent]) {
+      if (JSON.stringify(infos.get(name)) !== JSON.stringify(this.#infos.get(name))) this.#silent.delete(name);
+    }
+    this.#infos = infos;
+  }
+
+  /** Nothing of it gives pictures. @returns false when that is known. */
+  noteSilence(name: string): boolean {
+    if (this.#silent.has(name)) return false;
+    this.#silent.add(name);
+    return true;
+  }
+
+  /** It gives pictures again. @returns false when it was not silent. */
+  endSilence(name: string): boolean {
+    return this.#silent.delete(name);
   }
 
   /** Keeps a camera shut until {@link start} or the server's end. @returns false when it was so already. */
@@ -81,6 +100,13 @@ export class Cameras {
     }
     const info = this.#infos.get(name);
     if (info === undefined) return { state: "error", reason: `this device has no camera named ${name}` };
+    if (info.state === "ok" && this.#silent.has(name)) {
+      return {
+        state: "error",
+        reason: "it is open but gives no pictures; opening it anew has not helped so far and goes on",
+        fix: "see whether another program holds it, plug it in anew, or restart the device",
+      };
+    }
     return {
       state: info.state,
       ...(info.reason === undefined ? {} : { reason: info.reason }),

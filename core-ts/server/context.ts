@@ -10,6 +10,7 @@ import type { Cameras } from "./cameras.ts";
 import type { Captures } from "./captures.ts";
 import type { InputMemory } from "./input-memory.ts";
 import type { KeptPictures } from "./kept-pictures.ts";
+import type { ListenerState } from "./listeners.ts";
 import type { Logins } from "./logins.ts";
 import type { MjpegServer } from "./mjpeg-server.ts";
 import type { PeriodicSnapshots } from "./periodic-snapshots.ts";
@@ -20,6 +21,7 @@ import type { Runtime } from "./runtime.ts";
 import type { Settings } from "./settings.ts";
 import type { StreamTokens } from "./stream-tokens.ts";
 import type { Viewers } from "./viewers.ts";
+import type { Watchdogs } from "./watchdogs.ts";
 import type { Webhooks } from "./webhooks.ts";
 
 export interface ServerContext {
@@ -33,6 +35,7 @@ export interface ServerContext {
   readonly mjpegServer: MjpegServer;
   readonly eventReaders: EventReaders;
   readonly webhooks: Webhooks;
+  readonly watchdogs: Watchdogs;
   readonly captures: Captures;
   readonly keptPictures: KeptPictures;
   readonly periodicSnapshots: PeriodicSnapshots;
@@ -54,6 +57,7 @@ export interface ServerContext {
   readonly ownNames: readonly string[];
   /** The port in use, which differs from the configured one when that is 0. */
   readonly rtspPort: number;
+  readonly listeners: readonly ListenerState[];
   /** Puts the configuration that the settings have taken to work. */
   applyConfig(by: "file" | "api"): void;
   /** Ends the server with the wish to be started again, once answers on their way have left. Twice is once. */

@@ -16,6 +16,7 @@ import type { Timer } from "../time/timer-queue.ts";
 import { type BitsPerSecond, MICROS_PER_SECOND, type Micros, seconds } from "../time/units.ts";
 import { type Cameras, describeState } from "./cameras.ts";
 import type { HandleOwner, Runtime } from "./runtime.ts";
+import { SilenceWatch } from "./silence-watch.ts";
 
 /** First pause before a failed encoder is opened again; it doubles up to the greatest. */
 export const REOPEN_FIRST_US: Micros = seconds(1);
@@ -71,8 +72,12 @@ export class Encoder implements HandleOwner {
   #reopenTimer: Timer | undefined;
   #keyTimer: Timer | undefined;
   #reopenPauseUs = REOPEN_FIRST_US;
-  /** When the open handle gave its first picture; undefined before. */
+  /** When the open handle gave its first picture and its last; undefined before. */
   #runningSinceUs: Micros | undefined;
+  #lastPictureUs: Micros | undefined;
+  readonly #silence = new SilenceWatch();
+  /** Silences in a row, no picture between. */
+  #silentTimes = 0;
   #opened = 0;
   #failed = 0;
   #frames = 0;
@@ -265,6 +270,7 @@ export class Encoder implements HandleOwner {
     const inUse = this.#users > 0;
     this.#close("the camera is switched");
     this.#spec = { ...this.#spec, camera };
+    this.#silentTimes = 0;
     if (inUse) this.#open();
   }
 
@@ -278,6 +284,29 @@ export class Encoder implements HandleOwner {
     if (this.#state !== "failed" || this.#users === 0) return;
     this.#reopenTimer?.cancel();
     this.#open();
+  }
+
+  /** Closes an encoder that gives no pictures though it should; with users it is opened again. Called about once a second. */
+  checkLife(): void {
+    if (this.#state !== "starting" && this.#state !== "running") return;
+    const silentUs = this.#silence.silentUs(this.#runtime.nowUs, this.#spec.fps);
+    if (silentUs === 0) return;
+    this.#silentTimes++;
+    const silentFor = Math.round(silentUs / MICROS_PER_SECOND);
+    this.#fail(`no picture for ${silentFor} s`);
+    const retry = this.#reopenTimer;
+    this.#runtime.events.emit("encoder.silent", {
+      encoder: this.label,
+      camera: this.#spec.camera,
+      seconds: silentFor,
+      times: this.#silentTimes,
+      retrySeconds: retry?.waiting === true ? (retry.dueUs - this.#runtime.nowUs) / MICROS_PER_SECOND : null,
+    });
+  }
+
+  /** How often in a row it fell silent; 0 from the next picture on. */
+  get silentTimes(): number {
+    return this.#silentTimes;
   }
 
   /** Ends the encoder for good; consumers and those who wait hear that it failed. */
@@ -310,6 +339,9 @@ export class Encoder implements HandleOwner {
   #onFrame(frame: FrameEvent): void {
     this.#state = "running";
     this.#runningSinceUs ??= this.#runtime.nowUs;
+    this.#lastPictureUs = this.#runtime.nowUs;
+    this.#silence.heard(this.#runtime.nowUs);
+    this.#silentTimes = 0;
     this.#frames++;
     this.#bytes += frame.length;
     const ageUs = this.#runtime.nowUs - frame.timeUs;
@@ -364,6 +396,7 @@ export class Encoder implements HandleOwner {
     }
     this.#handle = handle;
     this.#runtime.own(handle, this);
+    this.#silence.begin(this.#runtime.nowUs);
     this.#state = "starting";
     this.#reason = "";
     this.#opened++;
@@ -383,7 +416,8 @@ export class Encoder implements HandleOwner {
 
   #fail(reason: string): void {
     const { nowUs } = this.#runtime;
-    if (nowUs - (this.#runningSinceUs ?? nowUs) > REOPEN_FORGIVEN_US) this.#reopenPauseUs = REOPEN_FIRST_US;
+    const ranUs = (this.#lastPictureUs ?? nowUs) - (this.#runningSinceUs ?? nowUs);
+    if (ranUs > REOPEN_FORGIVEN_US) this.#reopenPauseUs = REOPEN_FIRST_US;
     this.#releaseHandle(`failed: ${reason}`);
     this.#failed++;
     this.#state = "failed";
@@ -404,6 +438,7 @@ export class Encoder implements HandleOwner {
   #releaseHandle(how: string): void {
     this.#format = undefined;
     this.#runningSinceUs = undefined;
+    this.#lastPictureUs = undefined;
     if (this.#handle === 0) return;
     this.#runtime.log("info", `encoder=${this.#handle} ${how}`);
     this.#runtime.events.emit("stream.stopped", { encoder: this.label, camera: this.#spec.camera, reason: how });

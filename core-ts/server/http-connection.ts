@@ -179,7 +179,10 @@ export class HttpConnection extends ClientConnection<HttpInput> implements HttpC
   }
 
   protected override checkServed(): boolean {
-    if (this.#stream?.stalled === true) this.close(false, "the viewer takes no data");
+    if (this.#stream?.stalled === true) {
+      this.#stream.tellStalled();
+      this.close(false, "the viewer takes no data");
+    }
     return this.isEndless;
   }
 

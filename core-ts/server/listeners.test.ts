@@ -120,21 +120,32 @@ describe("listeners", () => {
     expect(host.readyInfo).toBeUndefined();
   });
 
-  it("that are lost while serving are opened again after five seconds, as often as it takes", () => {
+  it("that are lost while serving are opened again after 1, 2, 4 … 30 seconds, as often as it takes, and it is told once", () => {
     const b = bench();
+    const told: string[] = [];
+    b.runtime.events.subscribe(({ type, data }) => told.push(`${type} ${JSON.stringify(data)}`));
     const handle = b.host.called("tcpListen")[0]!.result as number;
     b.host.listenerClose(handle);
+    b.host.fail("tcpListen", -6, 7);
+    const from = b.host.nowUs;
     b.host.push({ type: "closed", handle, reason: "failed", detail: "the interface went" });
     b.host.settle(b.core);
     expect(b.heard).toEqual(["up"]);
     expect(b.host.logs.at(-1)).toMatchObject({ level: "error", line: expect.stringContaining("the interface went") });
     expect(b.listeners.portOf("rtsp")).toBe(0);
-    b.host.fail("tcpListen", -6, 2);
-    b.host.advance(b.core, 4_900_000);
-    expect(b.opened()).toHaveLength(2);
-    b.host.advance(b.core, 10_200_000);
-    expect(b.opened()).toHaveLength(5);
-    expect(b.listeners.portOf("rtsp")).toBe(7778);
+    expect(b.listeners.states()[0]).toMatchObject({ state: "lost", reason: expect.stringContaining("interface went") });
+    const at: number[] = [];
+    while (b.listeners.portOf("rtsp") === 0) {
+      const before = b.opened().length;
+      b.host.advance(b.core, 500_000);
+      if (b.opened().length > before) at.push(Math.round((b.host.nowUs - from) / SECOND));
+    }
+    expect(at.map((each, index) => each - (at[index - 1] ?? 0))).toEqual([1, 2, 4, 8, 16, 30, 30, 30]);
+    expect(b.listeners.states()[0]).toEqual({
+      ...{ protocol: "rtsp", address: "0.0.0.0", port: 7778, state: "listening", reason: null },
+    });
+    expect(b.heard).toEqual(["up", "up"]);
+    expect(told.map((each) => each.split(" ")[0])).toEqual(["listener.lost", "listener.lost", "listener.up"]);
     expect(b.runtime.timers.size).toBe(0);
   });
 

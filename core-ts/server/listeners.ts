@@ -3,14 +3,19 @@
  */
 import type { HostEvent } from "../../bindings/contract/events.ts";
 import type { Config } from "../config/config.ts";
-import { type Micros, seconds } from "../time/units.ts";
+import type { Timer } from "../time/timer-queue.ts";
+import { MICROS_PER_SECOND, type Micros, seconds } from "../time/units.ts";
 import type { HandleOwner, Runtime } from "./runtime.ts";
 
 export type ListenerKind = "rtsp" | "http";
 type Accepted = Extract<HostEvent, { type: "accepted" }>;
 
-/** Pause before a listener that was lost while serving, or that a reload asks for in vain, is opened again. */
-export const RELISTEN_US: Micros = seconds(5);
+/**
+ * First pause before a listener that was lost while serving, or that a reload asks for in vain, is opened again; it doubles
+ * up to the greatest. A change of the network ends the pause.
+ */
+export const RELISTEN_FIRST_US: Micros = seconds(1);
+export const RELISTEN_MAX_US: Micros = seconds(30);
 
 export interface ListenersOwner {
   onAccepted(kind: ListenerKind, event: Accepted): void;
@@ -21,6 +26,15 @@ export interface ListenersOwner {
 }
 
 type Wanted = { readonly kind: ListenerKind; readonly address: string; readonly port: number };
+
+/** A listener as the status shows it. */
+export type ListenerState = {
+  readonly protocol: ListenerKind;
+  readonly address: string;
+  readonly port: number;
+  readonly state: "opening" | "listening" | "lost";
+  readonly reason: string | null;
+};
 
 interface ListenerEvents {
   up(): void;
@@ -35,6 +49,10 @@ class Listener implements HandleOwner {
   handle = 0;
   /** The port in use; 0 until it listens. */
   port = 0;
+  /** Why it was lost; empty while it is not. */
+  lostReason = "";
+  pauseUs: Micros = RELISTEN_FIRST_US;
+  retry: Timer | undefined;
 
   constructor(runtime: Runtime, wanted: Wanted, notify: ListenerEvents) {
     this.#runtime = runtime;
@@ -51,6 +69,7 @@ class Listener implements HandleOwner {
   }
 
   close(): void {
+    this.retry?.cancel();
     if (this.handle === 0) return;
     this.#runtime.disown(this.handle);
     this.#runtime.host.listenerClose(this.handle);
@@ -109,6 +128,34 @@ export class Listeners {
     return this.#listeners.find((listener) => listener.wanted.kind === kind)?.port ?? 0;
   }
 
+  /** For the status. */
+  states(): ListenerState[] {
+    return this.#listeners.map(({ wanted: { kind, address, port }, port: inUse, lostReason }) => ({
+      protocol: kind,
+      address,
+      port: inUse === 0 ? port : inUse,
+      state: inUse !== 0 ? "listening" : lostReason === "" ? "opening" : "lost",
+      reason: inUse === 0 && lostReason !== "" ? lostReason : null,
+    }));
+  }
+
+  /**
+   * The machine's addresses have changed. What listens on one that is gone is closed: some systems keep such a socket for
+   * ever without a word. What waits to be opened again is tried at once.
+   */
+  onNetwork(removed: ReadonlySet<string>): void {
+    for (const listener of [...this.#listeners]) {
+      if (listener.handle !== 0 && removed.has(listener.wanted.address)) {
+        listener.close();
+        this.#onLost(listener, "unreachable");
+      } else if (listener.handle === 0 && listener.retry?.waiting === true) {
+        listener.retry.cancel();
+        listener.pauseUs = RELISTEN_FIRST_US;
+        listener.open();
+      }
+    }
+  }
+
   close(): void {
     for (const listener of this.#listeners) listener.close();
     this.#listeners = [];
@@ -116,7 +163,7 @@ export class Listeners {
 
   #make(wanted: Wanted): Listener {
     const listener = new Listener(this.#runtime, wanted, {
-      up: () => this.#announceWhenUp(),
+      up: () => this.#onUp(listener),
       accepted: (event) => this.#owner.onAccepted(wanted.kind, event),
       lost: (reason) => this.#onLost(listener, reason),
     });
@@ -126,10 +173,30 @@ export class Listeners {
   #onLost(listener: Listener, reason: string): void {
     const message = describeLoss(listener.wanted, reason);
     if (!this.#started) return this.#owner.onListenFailed(message);
-    this.#runtime.log("error", message);
-    this.#runtime.after(RELISTEN_US, () => {
+    // While it is tried in vain only the first time is news.
+    if (listener.lostReason !== message) {
+      listener.lostReason = message;
+      this.#runtime.log("error", message);
+      const retrySeconds = listener.pauseUs / MICROS_PER_SECOND;
+      this.#runtime.events.emit("listener.lost", { ...identityOf(listener), reason: message, retrySeconds });
+    }
+    // It may come back on another port.
+    this.#announced = false;
+    listener.retry?.cancel();
+    listener.retry = this.#runtime.after(listener.pauseUs, () => {
       if (this.#listeners.includes(listener) && listener.handle === 0) listener.open();
     });
+    listener.pauseUs = Math.min(listener.pauseUs * 2, RELISTEN_MAX_US);
+  }
+
+  #onUp(listener: Listener): void {
+    if (listener.lostReason !== "") {
+      listener.lostReason = "";
+      listener.pauseUs = RELISTEN_FIRST_US;
+      this.#runtime.log("info", `${listener.wanted.kind.toUpperCase()} listens again on port ${listener.port}`);
+      this.#runtime.events.emit("listener.up", { ...identityOf(listener), port: listener.port });
+    }
+    this.#announceWhenUp();
   }
 
   #announceWhenUp(): void {
@@ -138,6 +205,10 @@ export class Listeners {
     this.#started = true;
     this.#owner.onListening();
   }
+}
+
+function identityOf({ wanted: { kind, address, port } }: Listener) {
+  return { protocol: kind, address, port };
 }
 
 function isSame(a: Wanted, b: Wanted): boolean {

@@ -76,7 +76,7 @@ export class LoginStore {
     if (code < 0 && code !== Code.UNSUPPORTED) {
       throw new ApiFault("not-stored", 503, "the device can't store this now; nothing was changed");
     }
-    this.#kept = next;
+    this.#keep(next);
     return code >= 0;
   }
 
@@ -88,12 +88,28 @@ export class LoginStore {
 
   /** Takes a change without storing it; the next one that is stored takes it along. */
   remember(change: Partial<StoredLogins>): void {
-    this.#kept = { ...this.#kept, ...change };
+    this.#keep({ ...this.#kept, ...change });
+  }
+
+  /** Whatever takes a token away (its user's end, too) comes by here. */
+  #keep(next: Stored): void {
+    const before = this.#kept;
+    this.#kept = next;
+    if (next.tokens === before.tokens) return;
+    const tell = (type: "token.added" | "token.removed", { id: token, user, stream }: StoredToken): void =>
+      this.#runtime.events.emit(type, { token, user, stream });
+    for (const token of missing(next.tokens, before.tokens)) tell("token.added", token);
+    for (const token of missing(before.tokens, next.tokens)) tell("token.removed", token);
   }
 
   #write(logins: Stored): number {
     return this.#runtime.host.configWrite("state", JSON.stringify({ version: VERSION, ...logins }));
   }
+}
+
+/** Those of `these` that are not among `those`. */
+function missing(these: readonly StoredToken[], those: readonly StoredToken[]): StoredToken[] {
+  return these.filter(({ id }) => !those.some((token) => token.id === id));
 }
 
 /** What is stored is our own writing; anything else in its place is as good as nothing. */

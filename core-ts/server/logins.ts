@@ -51,7 +51,7 @@ export class Logins {
     this.#store = store;
     this.#config = config;
     this.#onChanged = onChanged;
-    this.apply(config);
+    this.#take(config);
   }
 
   /** Everybody there is, in the order of the configuration and then of their adding. */
@@ -71,6 +71,13 @@ export class Logins {
 
   /** Takes a configuration. @returns a login that had to be generated for it. */
   apply(config: Config): GeneratedLogin | undefined {
+    const before = this.#known;
+    const made = this.#take(config);
+    this.#tell(before);
+    return made;
+  }
+
+  #take(config: Config): GeneratedLogin | undefined {
     this.#config = config;
     const made =
       config.auth.enabled && config.users.length === 0 && !this.hasAdmin(config) ? this.#generate() : undefined;
@@ -135,12 +142,30 @@ export class Logins {
       const message = "this is the last admin who can log in; add another one first";
       throw new ApiFault("last-admin", 409, message, { path: "path.name" });
     }
-    const before = this.users;
-    const tokens = this.#store.tokens.filter(({ user }) => user !== removed);
+    const [before, knownBefore] = [this.users, this.#known];
+    const kept = this.#store.tokens;
+    const tokens = kept.some(({ user }) => user === removed) ? kept.filter(({ user }) => user !== removed) : kept;
     const persisted = this.#store.change({ users, tokens });
     this.#known = next;
+    this.#tell(knownBefore);
     this.#onChanged(before);
     return persisted;
+  }
+
+  /** Tells who has come, changed and gone since. Never a password or a hash. */
+  #tell(before: readonly KnownUser[]): void {
+    const { events } = this.#runtime;
+    for (const known of this.#known) {
+      const was = before.find(({ user }) => user.name === known.user.name);
+      if (was === undefined) events.emit("user.added", identityOf(known));
+      else {
+        const changed: ("password" | "role")[] = [];
+        if (was.user.ha1.md5 !== known.user.ha1.md5) changed.push("password");
+        if (was.user.role !== known.user.role) changed.push("role");
+        if (changed.length > 0) events.emit("user.changed", { ...identityOf(known), changed });
+      }
+    }
+    for (const was of before) if (this.#find(was.user.name) === undefined) events.emit("user.removed", identityOf(was));
   }
 
   #requireStored(name: string): StoredUser {
@@ -197,6 +222,10 @@ function knownUsers(config: Config, stored: readonly StoredUser[]): KnownUser[] 
 
 function hasAdmin(known: readonly KnownUser[]): boolean {
   return known.some(({ user, usable }) => usable && user.role === "admin");
+}
+
+function identityOf({ user: { name, role }, origin }: KnownUser) {
+  return { name, role, origin };
 }
 
 function requireOurs({ origin }: KnownUser): void {

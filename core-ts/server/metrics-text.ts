@@ -84,6 +84,11 @@ function aboutServer(
   out.histogram("porthole_turn_duration_seconds", "How long a turn takes; one in eight is timed.", [
     [{}, metrics.turnSeconds],
   ]);
+  const { times } = context.watchdogs.loop;
+  out.counter("porthole_slow_turns_total", "Times the loop was held up: by work (turn) or from outside (late).", [
+    [{ kind: "turn" }, times.turn],
+    [{ kind: "late" }, times.late],
+  ]);
   out.gauge("porthole_connections", "Open TCP connections of clients.", [[{}, admission.connections]]);
   out.counter("porthole_connections_refused_total", "TCP connections refused because of a limit.", [
     [{}, admission.refused],

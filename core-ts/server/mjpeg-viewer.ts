@@ -116,6 +116,12 @@ export class MjpegViewer implements Viewer, HandleOwner, AdaptedViewer {
     return this.#stats();
   }
 
+  tellStalled(): void {
+    const { runtime } = this.#connection.context;
+    const stalledFor = Math.round(this.#stallWatch.waitingUs(runtime.nowUs) / MICROS_PER_SECOND);
+    runtime.events.emit("client.stalled", { ...this.#identity(), seconds: stalledFor });
+  }
+
   figures(nowUs: Micros): ViewerFigures {
     const stats = this.#stats();
     return {
@@ -132,6 +138,7 @@ export class MjpegViewer implements Viewer, HandleOwner, AdaptedViewer {
       sentBytes: stats?.sentBytes ?? 0,
       sentFrames: stats?.sentUnits ?? 0,
       skippedFrames: this.#skipped,
+      stalledSeconds: Math.floor(this.#stallWatch.waitingUs(nowUs) / MICROS_PER_SECOND),
       loss: null,
       roundTripMs: null,
       link: this.profile.adaptation.linkOf(this),

@@ -138,10 +138,10 @@ export class RtspConnection extends ClientConnection<RtspInput> implements Inter
     this.close(afterFlush, "its session ended");
   }
 
-  protected override release(): void {
+  protected override release(why: string): void {
     for (const session of [...this.sessions]) {
       // A UDP session outlives its control connection (RFC 2326 section 1.5), until its time-out or a refused packet.
-      if (session.transport.kind === "tcp") session.end("its connection is gone", false);
+      if (session.transport.kind === "tcp") session.end(why, false);
     }
   }
 

@@ -196,6 +196,8 @@ export class RtspSession implements HandleOwner, Viewer, AdaptedViewer {
       this.#nextStallLookUs = nowUs + STALL_LOOK_US;
       const stats = this.#stats();
       if (stats !== undefined && this.#stallWatch.stalled(stats, nowUs)) {
+        const stalledFor = Math.round(this.#stallWatch.waitingUs(nowUs) / MICROS_PER_SECOND);
+        this.#runtime.events.emit("client.stalled", { ...this.#identity(), seconds: stalledFor });
         this.#endWithConnection("the client takes no data", false);
       }
       return;
@@ -287,6 +289,7 @@ export class RtspSession implements HandleOwner, Viewer, AdaptedViewer {
       sentBytes: stats?.sentBytes ?? 0,
       sentFrames: stats?.sentUnits ?? 0,
       skippedFrames: this.#skippedFrames,
+      stalledSeconds: Math.floor(this.#stallWatch.waitingUs(nowUs) / MICROS_PER_SECOND),
       loss:
         block === undefined
           ? null

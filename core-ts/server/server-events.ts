@@ -9,31 +9,50 @@ export const EVENTS_KEPT = 512;
 /** Every kind of event with its data. Names and fields are API: they only grow. */
 export type ServerEventData = {
   readonly "server.started": { readonly name: string };
-  readonly "client.connected": {
-    readonly client: number;
-    readonly path: string;
-    readonly address: string;
-    readonly user: string | null;
+  /** The loop was held up: `turn` is work that took too long, `late` a turn that the host or the system began too late. */
+  readonly "server.slow": {
+    readonly kind: "turn" | "late";
+    readonly milliseconds: number;
+    /** How often that happened since the last such event, this time included. */
+    readonly times: number;
   };
-  readonly "client.left": {
-    readonly client: number;
-    readonly path: string;
-    readonly address: string;
-    readonly user: string | null;
-    readonly reason: string;
-    readonly seconds: number;
-  };
+  readonly "client.connected": ClientIdentity;
+  readonly "client.left": ClientIdentity & { readonly reason: string; readonly seconds: number };
+  /** Its socket has taken nothing for so many seconds while media waited; the client is closed. */
+  readonly "client.stalled": ClientIdentity & { readonly seconds: number };
   readonly "stream.started": { readonly encoder: string; readonly camera: string };
   readonly "stream.stopped": { readonly encoder: string; readonly camera: string; readonly reason: string };
+  /** It should run and gave no picture for so long; it is closed and opened again after `retrySeconds`, null without users. */
+  readonly "encoder.silent": {
+    readonly encoder: string;
+    readonly camera: string;
+    readonly seconds: number;
+    /** How often in a row, no picture between. */
+    readonly times: number;
+    readonly retrySeconds: number | null;
+  };
   readonly "camera.state": {
     readonly camera: string;
     readonly state: string;
     readonly reason: string | null;
     readonly fix: string | null;
   };
+  /** Addresses of this device that came and went. */
+  readonly "network.changed": { readonly added: readonly string[]; readonly removed: readonly string[] };
+  /** A port that was served is not any more; it is tried again after `retrySeconds`, and when the network changes. */
+  readonly "listener.lost": ListenerIdentity & { readonly reason: string; readonly retrySeconds: number };
+  /** It is served again. */
+  readonly "listener.up": ListenerIdentity;
   readonly "config.changed": { readonly by: "file" | "api" };
   readonly "config.refused": { readonly issues: readonly { readonly path: string; readonly message: string }[] };
   readonly "login.failed": { readonly protocol: "rtsp" | "http"; readonly address: string; readonly reason: string };
+  readonly "user.added": UserIdentity;
+  /** `changed` has `password`, `role` or both. */
+  readonly "user.changed": UserIdentity & { readonly changed: readonly ("password" | "role")[] };
+  readonly "user.removed": UserIdentity;
+  readonly "token.added": TokenIdentity;
+  /** Revoked, or gone with its user. */
+  readonly "token.removed": TokenIdentity;
   readonly "snapshot.taken": {
     readonly camera: string;
     /** Where it is found over HTTP until the next one. */
@@ -57,6 +76,24 @@ export type ServerEventData = {
     readonly reason: string | null;
   };
 };
+
+type ClientIdentity = {
+  readonly client: number;
+  readonly path: string;
+  readonly address: string;
+  readonly user: string | null;
+};
+
+type ListenerIdentity = { readonly protocol: "rtsp" | "http"; readonly address: string; readonly port: number };
+
+type UserIdentity = {
+  readonly name: string;
+  readonly role: "admin" | "viewer";
+  readonly origin: "config" | "api" | "generated";
+};
+
+/** `token` is its id in `/api/tokens`, by which nothing opens. */
+type TokenIdentity = { readonly token: string; readonly user: string; readonly stream: string };
 
 export type ServerEventType = keyof ServerEventData;
 

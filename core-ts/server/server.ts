@@ -6,7 +6,7 @@
  */
 import type { LaunchSpec } from "../../bindings/contract/core.ts";
 import type { HostEvent } from "../../bindings/contract/events.ts";
-import { CONTRACT_VERSION, type Host, type ReadyInfo } from "../../bindings/contract/host.ts";
+import { CONTRACT_VERSION, type Host, type InterfaceInfo, type ReadyInfo } from "../../bindings/contract/host.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import { LoginThrottle } from "../auth/login-throttle.ts";
 import type { User } from "../auth/users.ts";
@@ -25,7 +25,7 @@ import { HttpConnection } from "./http-connection.ts";
 import { answerHttp } from "./http-requests.ts";
 import { InputMemory } from "./input-memory.ts";
 import { KeptPictures } from "./kept-pictures.ts";
-import { type ListenerKind, Listeners, type ListenersOwner } from "./listeners.ts";
+import { type ListenerKind, type ListenerState, Listeners, type ListenersOwner } from "./listeners.ts";
 import { LoginStore } from "./login-store.ts";
 import { Logins, makeAuthenticator } from "./logins.ts";
 import { TURNS_A_SAMPLE } from "./metrics.ts";
@@ -43,6 +43,7 @@ import { Settings } from "./settings.ts";
 import { renderStatus } from "./status.ts";
 import { StreamTokens } from "./stream-tokens.ts";
 import { Viewers } from "./viewers.ts";
+import { Watchdogs } from "./watchdogs.ts";
 import { Webhooks } from "./webhooks.ts";
 
 /** How often sessions are looked at for time-outs and stalls. */
@@ -68,6 +69,7 @@ export class Server implements ServerContext, ListenersOwner {
   readonly logins: Logins;
   readonly tokens: StreamTokens;
   readonly loginThrottle = new LoginThrottle();
+  readonly watchdogs: Watchdogs;
   readonly #launch: LaunchSpec;
   readonly #listeners: Listeners;
   readonly #discovery: Discovery;
@@ -79,6 +81,7 @@ export class Server implements ServerContext, ListenersOwner {
   #startedUs: Micros = 0;
   #readyTold = false;
   #restarting = false;
+  #addresses: ReadonlySet<string>;
   /** Each camera's state as it was last told. */
   readonly #cameraStates = new Map<string, string>();
   #ended = false;
@@ -93,6 +96,7 @@ export class Server implements ServerContext, ListenersOwner {
     this.runtime.nowUs = nowUs;
     this.#startedUs = nowUs;
     this.#launch = launch;
+    this.#addresses = this.#ownAddresses();
     this.serverName = `Porthole/${launch.version}`;
     this.settings = new Settings(this.runtime, launch.overrides);
     const { limits, cameras, auth, log } = this.config;
@@ -102,6 +106,7 @@ export class Server implements ServerContext, ListenersOwner {
     this.webhooks = new Webhooks(this.runtime, this.serverName);
     this.webhooks.apply(this.config.webhooks);
     this.profiles = new StreamProfiles(this.runtime, this.cameras);
+    this.watchdogs = new Watchdogs(this.runtime, this.profiles, this.cameras, () => this.#tellCameraStates());
     this.captures = new Captures(this.runtime, this.cameras);
     this.keptPictures = new KeptPictures(this.runtime);
     this.periodicSnapshots = new PeriodicSnapshots(this);
@@ -146,6 +151,10 @@ export class Server implements ServerContext, ListenersOwner {
     return this.#listeners.portOf("rtsp");
   }
 
+  get listeners(): readonly ListenerState[] {
+    return this.#listeners.states();
+  }
+
   get ownNames(): readonly string[] {
     return this.#discovery.hostNames;
   }
@@ -153,7 +162,10 @@ export class Server implements ServerContext, ListenersOwner {
   /** One turn of the loop. @returns when the next is due, or -1 after the end. */
   turn(nowUs: Micros): Micros {
     if (this.#ended) return -1;
+    const began = Date.now();
     const dueUs = this.#turn(nowUs);
+    // The engine's own clock, which costs next to nothing; only what it calls slow is asked of the host.
+    this.watchdogs.onTurn(Date.now() - began, nowUs);
     const { metrics } = this.runtime;
     metrics.turns++;
     if (metrics.turns % TURNS_A_SAMPLE === 0) metrics.turnSeconds.observeSpan(this.runtime.clock().nowUs - nowUs);
@@ -243,8 +255,7 @@ export class Server implements ServerContext, ListenersOwner {
       case "config":
         return this.#guard(event.type, () => this.#reload());
       case "network":
-        this.runtime.log("info", "the network's addresses have changed");
-        return this.#guard(event.type, () => this.#discovery.onNetwork());
+        return this.#guard(event.type, () => this.#onNetwork());
       case "stop":
         return this.#guard(event.type, () => this.#end(0, ""));
       default: {
@@ -275,8 +286,47 @@ export class Server implements ServerContext, ListenersOwner {
     }
   }
 
+  /** Addresses came or went, or a host saw another sign of a changed network. */
+  #onNetwork(): void {
+    const before = this.#addresses;
+    this.#addresses = this.#ownAddresses();
+    const added = [...this.#addresses].filter((address) => !before.has(address));
+    const removed = [...before].filter((address) => !this.#addresses.has(address));
+    this.runtime.log("info", `the network has changed added=${added.join(",")} removed=${removed.join(",")}`);
+    // Hosts may see other signs, such as another Wi-Fi with the same addresses.
+    if (added.length + removed.length > 0) this.runtime.events.emit("network.changed", { added, removed });
+    this.#endOnAddresses(new Set(removed));
+    this.#listeners.onNetwork(new Set(removed));
+    this.#discovery.onNetwork();
+  }
+
+  /** Nobody can reach what was reached on an address that is gone, and TCP would find out only after many minutes. */
+  #endOnAddresses(removed: ReadonlySet<string>): void {
+    const why = "the address it used is gone";
+    for (const connection of [...this.#connections]) {
+      if (removed.has(connection.local.address)) connection.close(false, why);
+    }
+    // Sessions over UDP outlive their connection.
+    for (const session of [...this.sessions.values()]) {
+      const { transport } = session;
+      if (transport.kind === "udp" && removed.has(transport.pair.localAddress)) session.end(why, false);
+    }
+  }
+
+  #ownAddresses(): ReadonlySet<string> {
+    const list = JSON.parse(this.runtime.host.interfaces()) as InterfaceInfo[];
+    return new Set(list.map(({ address }) => address));
+  }
+
   #onCameras(): void {
     this.cameras.refresh();
+    this.#tellCameraStates();
+    for (const encoder of this.profiles.encoders()) {
+      if (this.cameras.stateOf(encoder.spec.camera).state === "ok") encoder.retryNow();
+    }
+  }
+
+  #tellCameraStates(): void {
     for (const name of this.cameras.names()) {
       const state = this.cameras.stateOf(name);
       // Hosts send the event for any change of the list.
@@ -286,9 +336,6 @@ export class Server implements ServerContext, ListenersOwner {
       this.runtime.log("info", `camera=${name} ${describeState(state)}`);
       const { reason = null, fix = null } = state;
       this.runtime.events.emit("camera.state", { camera: name, state: state.state, reason, fix });
-    }
-    for (const encoder of this.profiles.encoders()) {
-      if (this.cameras.stateOf(encoder.spec.camera).state === "ok") encoder.retryNow();
     }
   }
 

@@ -16,6 +16,11 @@ export class StallWatch {
   /** When media was first seen to wait since the last progress; undefined while none does. */
   #waitingSinceUs: Micros | undefined;
 
+  /** How long media has waited, as last looked at, without anything being taken. */
+  waitingUs(nowUs: Micros): Micros {
+    return this.#waitingSinceUs === undefined ? 0 : nowUs - this.#waitingSinceUs;
+  }
+
   /** Looks at an outlet's figures, every {@link STALL_LOOK_US}. */
   stalled(stats: OutletStats, nowUs: Micros): boolean {
     if (stats.progressUs !== this.#progressUs) {
@@ -28,6 +33,6 @@ export class StallWatch {
     // A camera that was away sends nothing for long, which is not the reader's fault: time counts while media waits.
     if (!waiting) this.#waitingSinceUs = undefined;
     else this.#waitingSinceUs ??= nowUs;
-    return this.#waitingSinceUs !== undefined && nowUs - this.#waitingSinceUs > STALLED_US;
+    return this.waitingUs(nowUs) > STALLED_US;
   }
 }

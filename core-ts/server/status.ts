@@ -1,13 +1,14 @@
 /**
  * The server's state as `/api/status` shows it. Row 3.
  */
-import { MICROS_PER_SECOND, type Micros } from "../time/units.ts";
+import { MICROS_PER_MILLI, MICROS_PER_SECOND, type Micros } from "../time/units.ts";
 import type { ServerContext } from "./context.ts";
 import type { StreamProfile } from "./profiles.ts";
 
 export function renderStatus(context: ServerContext, startedUs: Micros): string {
   const { runtime, cameras, profiles, viewers, admission } = context;
   const { nowUs } = runtime;
+  const { loop } = context.watchdogs;
   const clock = runtime.clock();
   const timeOf = (us: Micros): string => new Date((clock.wallUs - (clock.nowUs - us)) / 1_000).toISOString();
   return JSON.stringify({
@@ -22,6 +23,13 @@ export function renderStatus(context: ServerContext, startedUs: Micros): string 
       eventStreams: context.eventReaders.count,
       mjpegServer: context.mjpegServer.running ? "running" : "stopped",
       rtspPort: context.config.rtsp.enabled ? context.rtspPort : null,
+      loop: {
+        ...loop.state(nowUs),
+        slowTurns: loop.times.turn,
+        lateTurns: loop.times.late,
+        longestTurnMs: Math.round(loop.longestUs.turn / MICROS_PER_MILLI),
+      },
+      listeners: context.listeners,
     },
     cameras: cameras.names().map((name) => {
       const info = cameras.infoOf(name);
@@ -53,6 +61,8 @@ export function renderStatus(context: ServerContext, startedUs: Micros): string 
         opened: figures.opened,
         leftOut: figures.leftOut,
         adaptation: profiles.adaptationOf(encoder)?.figures() ?? null,
+        failed: figures.failed,
+        silentTimes: encoder.silentTimes,
       };
     }),
     profiles: profiles.all().map((profile) => ({

@@ -60,6 +60,10 @@ export class UdpPair {
     this.#runtime.host.udpSend(this.#rtcp, bytes, "", 0);
   }
 
+  get localAddress(): string {
+    return this.#spec.localAddress;
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -22,6 +22,8 @@ export type ViewerFigures = {
   readonly sentFrames: number;
   /** Frames that we skipped because this viewer was too slow. */
   readonly skippedFrames: number;
+  /** For how long its socket has taken nothing though media waits, as last looked at; 0 is well. */
+  readonly stalledSeconds: number;
   /** What receiver reports say; null before the first. Lost packets are without our own skips. */
   readonly loss: { readonly fraction: number; readonly packets: number; readonly jitterMs: number } | null;
   readonly roundTripMs: number | null;

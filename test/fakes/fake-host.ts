@@ -213,6 +213,8 @@ export class FakeHost implements Host {
     { name: "lo", address: "127.0.0.1", family: 4, loopback: true, multicast: false },
     { name: "eth0", address: "192.0.2.10", family: 4, loopback: false, multicast: true },
   ];
+  /** The local address of further connections to a listener on every address; 127.0.0.1 if absent. */
+  reachedAt: string | undefined;
   device: Record<string, unknown> = { model: "fake" };
   stored: Record<"config" | "state", ConfigReadResult> = { config: { state: "absent" }, state: { state: "absent" } };
   /** What the core has told of the configurations it read. */
@@ -261,6 +263,12 @@ export class FakeHost implements Host {
     this.#failures.push({ verb, code, times });
   }
 
+  /** Ends what {@link fail} has ordered of a verb. */
+  heal(verb: Verb): void {
+    const others = this.#failures.filter((failure) => failure.verb !== verb);
+    this.#failures.splice(0, this.#failures.length, ...others);
+  }
+
   /** Puts any event into the queue. */
   push(event: HostEvent): void {
     this.#events.push(event);
@@ -276,7 +284,8 @@ export class FakeHost implements Host {
     const entry = [...this.#listeners].find(([, listener]) => port === 0 || listener.port === port);
     if (entry === undefined) throw new Error(`nothing listens on port ${port}`);
     const [listener, { spec, port: bound }] = entry;
-    const address = spec.address === "0.0.0.0" || spec.address === "::" ? "127.0.0.1" : spec.address;
+    const any = spec.address === "0.0.0.0" || spec.address === "::";
+    const address = any ? (this.reachedAt ?? "127.0.0.1") : spec.address;
     const remote = { address: peer.address ?? "127.0.0.1", port: peer.port ?? this.#port++ };
     const local = { address, port: bound };
     const handle = this.#handle();

@@ -196,7 +196,39 @@ describe("the event stream", () => {
     host.push({ type: "config" });
     host.settle(world.core);
     expect([removed!.state, kept!.state]).toEqual(["reset", "open"]);
-    expect(eventsOf(kept!.text()).map(({ type }) => type)).toEqual(["config.changed"]);
+    expect(eventsOf(kept!.text()).map(({ type }) => type)).toEqual(["user.removed", "config.changed"]);
+  });
+
+  test("tells of users and tokens that come, change and go, whoever did it, and nothing of their secrets", () => {
+    const host = new FakeHost();
+    const world = startServer({ auth: { enabled: true }, users: [{ ...ADMIN, role: "admin" }] }, host);
+    const { peer } = askAndStay(world, "GET", "/api/events?since=0", { login: ADMIN });
+    peer.take();
+    const api = (method: string, target: string, body?: unknown): string =>
+      ask(world, method, target, { login: ADMIN, ...(body === undefined ? {} : { body }) }).body;
+    api("POST", "/api/users", { name: "anna", password: "annas-secret" });
+    const { token, details } = JSON.parse(api("POST", "/api/tokens", { stream: "back", user: "anna" })) as {
+      readonly token: string;
+      readonly details: { readonly id: string };
+    };
+    expect(ask(world, "GET", `/back/snapshot.jpg?token=${token}`).status).toBe(200);
+    api("PATCH", "/api/users/anna", { role: "admin" });
+    api("PATCH", "/api/users/anna", { password: "another-secret" });
+    api("PATCH", "/api/users/anna", { role: "admin" });
+    api("DELETE", "/api/users/anna");
+    const text = peer.text();
+    const told = eventsOf(text).filter(({ type }) => /^(user|token)\./.test(type));
+    const anna = (role: string) => ({ name: "anna", role, origin: "api" });
+    const ofToken = { token: details.id, user: "anna", stream: "back" };
+    expect(told.map(({ type, data }) => [type, data])).toEqual([
+      ["user.added", anna("viewer")],
+      ["token.added", ofToken],
+      ["user.changed", { ...anna("admin"), changed: ["role"] }],
+      ["user.changed", { ...anna("admin"), changed: ["password"] }],
+      ["token.removed", ofToken],
+      ["user.removed", anna("admin")],
+    ]);
+    expect(text).not.toMatch(new RegExp(`secret|${token}|ha1|sha256`));
   });
 
   test("says nothing of passwords", () => {

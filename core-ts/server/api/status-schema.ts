@@ -22,6 +22,22 @@ const SERVER = object({
   eventStreams: COUNT,
   mjpegServer: oneOf(["running", "stopped"]),
   rtspPort: nullable(integer({ minimum: 0, description: "Where RTSP is served; null where it is not." })),
+  loop: object({
+    state: oneOf(["ok", "slow"], { description: "`slow`: held up within the last minute." }),
+    reason: nullable(text()),
+    slowTurns: integer({ minimum: 0, description: "Turns that took 250 ms or more." }),
+    lateTurns: integer({ minimum: 0, description: "Seconds in which a turn began 500 ms late or more." }),
+    longestTurnMs: integer({ minimum: 0, description: "Of the slow ones; 0 without any." }),
+  }),
+  listeners: list(
+    object({
+      protocol: oneOf(["rtsp", "http"]),
+      address: text(),
+      port: integer({ minimum: 0, description: "In use, or wished for." }),
+      state: oneOf(["opening", "listening", "lost"]),
+      reason: nullable(text({ description: "Why it is lost; it is tried again." })),
+    }),
+  ),
 });
 
 const CAMERA = object(
@@ -79,6 +95,8 @@ const ENCODER = object({
   opened: COUNT,
   leftOut: integer({ minimum: 0, description: "MJPEG: pictures left out for viewers' networks." }),
   adaptation: nullable(ADAPTATION),
+  failed: integer({ minimum: 0, description: "How often it failed or could not be opened." }),
+  silentTimes: integer({ minimum: 0, description: "How often in a row it fell silent and was opened anew." }),
 });
 
 const PROFILE = object({
@@ -112,6 +130,10 @@ const CLIENT = object({
   sentBytes: COUNT,
   sentFrames: COUNT,
   skippedFrames: integer({ minimum: 0, description: "Left out because this client was too slow." }),
+  stalledSeconds: integer({
+    minimum: 0,
+    description: "TCP: its socket takes nothing for so long though media waits; past 30 it is closed.",
+  }),
   loss: nullable(
     object(
       { fraction: number(), packets: COUNT, jitterMs: number() },
