@@ -12,8 +12,8 @@ export const LOOK_IDLE_US: Micros = millis(500);
 /** Between two looks at one that has. */
 export const LOOK_BUSY_US: Micros = millis(100);
 /** A queue whose oldest picture is never younger than this in {@link STANDING_WINDOW_US} stands. */
-export const STANDING_AGE_US: Micros = millis(120);
-export const STANDING_WINDOW_US: Micros = millis(400);
+export const STANDING_AGE_US: Micros = millis(90);
+export const STANDING_WINDOW_US: Micros = millis(300);
 /** Throughput is measured over this span, or longer when the system takes bytes in large pieces. */
 export const THROUGHPUT_WINDOW_US: Micros = millis(600);
 /** A queue that the system has taken nothing of for this long may have a reader that pauses; one of {@link STALLED_US} has. */
@@ -59,10 +59,10 @@ export class OutletWatch {
     this.#latestOnly = latestOnly;
   }
 
-  /** When the next look is due. */
-  nextLookUs(nowUs: Micros): Micros {
+  /** When the next look is due. @param closely something is to be expected. */
+  nextLookUs(nowUs: Micros, closely: boolean): Micros {
     const last = this.#looks.at(-1);
-    return nowUs + (last !== undefined && last.ageUs > 0 ? LOOK_BUSY_US : LOOK_IDLE_US);
+    return nowUs + (closely || (last !== undefined && last.ageUs > 0) ? LOOK_BUSY_US : LOOK_IDLE_US);
   }
 
   look(look: OutletLook): OutletState {

@@ -19,10 +19,13 @@ export const USUAL_LOSS_MAX = 0.2;
 const USUAL_WEIGHT = 0.25;
 /** A round trip above the least one by this says that a queue stands. */
 export const QUEUE_ROUND_TRIP_US: Micros = millis(150);
-/** Loss that makes such a queue a full one. */
+/** Loss that makes such a queue a full one at once; without, it must be there twice, for a key frame makes one for a moment. */
 const QUEUE_LOSS = 0.01;
-/** A standing queue without loss: only a long one is worth pictures. */
-export const LONG_QUEUE_ROUND_TRIP_US: Micros = millis(400);
+/** What is left for the stream when only the round trip tells that it is too much, as a share of what is sent. */
+const QUEUE_CAPACITY = 0.95;
+/** A queue that keeps this share of its length after the rate has fallen to that one is not ours. */
+const FOREIGN_QUEUE_SHARE = 0.8;
+const FOREIGN_RATE_SHARE = 0.7;
 /** The least round trip is forgotten after this: routes change. */
 export const LEAST_ROUND_TRIP_US_KEPT: Micros = seconds(60);
 /** Jitter above twice the usual and this says that a queue grows: no time to raise the rate. */
@@ -37,8 +40,8 @@ export type ReportJudgement =
   | {
       readonly kind: "full";
       readonly why: "loss" | "round-trip";
-      /** What came through; undefined when only the round trip tells. */
-      readonly capacity: BitsPerSecond | undefined;
+      /** What came through. */
+      readonly capacity: BitsPerSecond;
     };
 
 export class ReportWatch {
@@ -46,11 +49,28 @@ export class ReportWatch {
   #usualJitterUs: Micros | undefined;
   #leastRoundTripUs: Micros | undefined;
   #leastSeenUs: Micros = 0;
+  /** The queue seen by the last round trip, and by the one before. */
+  #queueUs: Micros = 0;
+  #queueBeforeUs: Micros = 0;
+  /** The first queue of a row of them. */
+  #firstQueue: { readonly queueUs: Micros; readonly rate: BitsPerSecond } | undefined;
   #last: { readonly loss: number; readonly rate: BitsPerSecond; readonly full: boolean } | undefined;
 
   /** What this viewer loses when its link is not full, 0 … 1. */
   get usualLoss(): number {
     return this.#usual;
+  }
+
+  /**
+   * Judges a report by its round trip alone: over TCP nothing is lost.
+   * @param roundTripUs newly measured; undefined when this report measures none.
+   */
+  judgeRoundTrip(nowUs: Micros, rate: BitsPerSecond, roundTripUs: Micros | undefined): ReportJudgement {
+    if (roundTripUs === undefined) return { kind: "unsure" };
+    this.#noteRoundTrip(nowUs, rate, roundTripUs);
+    if (this.#queueUs <= QUEUE_ROUND_TRIP_US) return { kind: "clear" };
+    if (this.#queueBeforeUs <= QUEUE_ROUND_TRIP_US) return { kind: "unsure" };
+    return { kind: "full", why: "round-trip", capacity: Math.round(QUEUE_CAPACITY * rate) };
   }
 
   /**
@@ -67,7 +87,8 @@ export class ReportWatch {
     jitterUs: Micros,
     roundTripUs: Micros | undefined,
   ): ReportJudgement {
-    const queueUs = this.#queueOf(roundTripUs, report.nowUs);
+    const byRoundTrip = this.judgeRoundTrip(report.nowUs, rate, roundTripUs);
+    const queueUs = this.#queueUs;
     const jitterRisen = jitterUs > 2 * (this.#usualJitterUs ?? jitterUs) + RISEN_JITTER_US;
     this.#usualJitterUs = (this.#usualJitterUs ?? jitterUs) * (1 - USUAL_WEIGHT) + jitterUs * USUAL_WEIGHT;
     if (report.sent < REPORT_PACKETS_MIN) return { kind: "unsure" };
@@ -92,13 +113,11 @@ export class ReportWatch {
       return { kind: "full", why: "loss", capacity };
     }
     this.#usual += USUAL_WEIGHT * (Math.min(USUAL_LOSS_MAX, loss) - this.#usual);
-    if (queueUs > LONG_QUEUE_ROUND_TRIP_US) return { kind: "full", why: "round-trip", capacity: undefined };
+    if (byRoundTrip.kind === "full") return byRoundTrip;
     return { kind: queueUs > QUEUE_ROUND_TRIP_US || jitterRisen ? "unsure" : "clear" };
   }
 
-  /** How much of the round trip is waiting in a queue. */
-  #queueOf(roundTripUs: Micros | undefined, nowUs: Micros): Micros {
-    if (roundTripUs === undefined) return 0;
+  #noteRoundTrip(nowUs: Micros, rate: BitsPerSecond, roundTripUs: Micros): void {
     if (
       this.#leastRoundTripUs === undefined ||
       roundTripUs <= this.#leastRoundTripUs ||
@@ -107,6 +126,21 @@ export class ReportWatch {
       this.#leastRoundTripUs = roundTripUs;
       this.#leastSeenUs = nowUs;
     }
-    return roundTripUs - this.#leastRoundTripUs;
+    this.#queueBeforeUs = this.#queueUs;
+    this.#queueUs = roundTripUs - this.#leastRoundTripUs;
+    if (this.#queueUs <= QUEUE_ROUND_TRIP_US) this.#firstQueue = undefined;
+    else this.#firstQueue ??= { queueUs: this.#queueUs, rate };
+    const first = this.#firstQueue;
+    if (
+      first === undefined ||
+      rate > FOREIGN_RATE_SHARE * first.rate ||
+      this.#queueUs < FOREIGN_QUEUE_SHARE * first.queueUs
+    )
+      return;
+    // We gave way, and it is as long as before: others fill it, or the route is longer now.
+    this.#leastRoundTripUs = roundTripUs;
+    this.#leastSeenUs = nowUs;
+    this.#queueUs = 0;
+    this.#firstQueue = undefined;
   }
 }

@@ -1,10 +1,10 @@
 /**
  * What one viewer's link can be sent: down at once, up slowly. Row 2.
  *
- *     rate │ ceiling ─────╮                                  ╭──────   up: 35 % a second where nothing is known,
- *          │              │              ╭─╮          ╭──────╯             8 % near where the link was last full
- *          │              ╰──────────────╯ ╰──────────╯             down: to 80 % of what came through, at once
- *          │                 hold           hold                    hold: 3 s and growing, 4.5 s at most
+ *     rate │ ceiling ─────╮                             ╭────   up: 20 % a second, 6 % where the link was last full,
+ *          │              │              ╭─╮       ╭────╯             50 % beyond
+ *          │              ╰──────────────╯ ╰───────╯          down: to 80 % of what came through, at once
+ *          │                   hold           hold            hold: 3 s and growing, 4 s at most
  *
  * It learns only from what is sent. A viewer that is sent less than its rate, because another one leads, keeps what it had
  * proved and grows no further than half above what it is sent.
@@ -15,17 +15,18 @@ import { type BitsPerSecond, MICROS_PER_SECOND, type Micros, millis, seconds } f
 export const DOWN_SHARE = 0.8;
 /** The share of the rate that is kept where nobody could measure what came through. */
 export const DOWN_BLIND_SHARE = 0.7;
-/** Growth a second, far from where the link was last full and near to it. */
-export const UP_FAST = 0.35;
-export const UP_SLOW = 0.08;
-/** Near: from here to here, as shares of what came through when the link was last full. */
-export const NEAR_FROM = 0.7;
-export const NEAR_TO = 1.1;
+/** Growth a second: up to where the link was last full, there, and beyond it, where nothing is known. */
+export const UP_BELOW = 0.2;
+export const UP_NEAR = 0.06;
+export const UP_BEYOND = 0.5;
+/** There: from here to here, as shares of what came through when the link was last full. */
+export const NEAR_FROM = 0.95;
+export const NEAR_TO = 1.25;
 /** At most so much growth by one piece of evidence, however long it took to come. */
 export const UP_STEP_MAX = 1.5;
 /** After going down the rate stays for this long; longer each time that going up failed soon. */
 export const HOLD_FIRST_US: Micros = seconds(3);
-export const HOLD_MAX_US: Micros = seconds(4.5);
+export const HOLD_MAX_US: Micros = seconds(4);
 const HOLD_GROWTH = 1.25;
 /** Going down so soon after the last time means that going up had failed. */
 export const FAILED_SOON_US: Micros = seconds(20);
@@ -106,11 +107,14 @@ export class ViewerRate {
     if (sinceUs === undefined || this.isHolding(nowUs)) return;
     const most = Math.min(this.#ceiling, sent * UNPROVED_SHARE);
     if (this.#rate >= most) return;
-    const near =
-      this.#fullAt !== undefined && this.#rate > NEAR_FROM * this.#fullAt && this.#rate < NEAR_TO * this.#fullAt;
-    const seconds = (nowUs - sinceUs) / MICROS_PER_SECOND;
-    const growth = Math.min(UP_STEP_MAX, (1 + (near ? UP_SLOW : UP_FAST)) ** seconds);
-    this.#rate = Math.round(Math.min(most, this.#rate * growth));
+    const growth = (1 + this.#growth()) ** ((nowUs - sinceUs) / MICROS_PER_SECOND);
+    this.#rate = Math.round(Math.min(most, this.#rate * Math.min(UP_STEP_MAX, growth)));
+  }
+
+  /** A second. */
+  #growth(): number {
+    const share = this.#fullAt === undefined ? Number.POSITIVE_INFINITY : this.#rate / this.#fullAt;
+    return share < NEAR_FROM ? UP_BELOW : share < NEAR_TO ? UP_NEAR : UP_BEYOND;
   }
 
   /** Nothing can be told: it neither rises nor falls. */

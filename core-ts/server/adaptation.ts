@@ -23,6 +23,8 @@ import type { Runtime } from "./runtime.ts";
 
 /** Between two rounds of looks. */
 export const ROUND_US: Micros = millis(100);
+/** While a viewer's rate is less than whole it is sent sender reports so often: they measure the round trip. */
+export const REPORT_WHEN_REDUCED_US: Micros = seconds(1);
 /** A viewer that was skipped asks for a key frame at most so often. */
 export const KEY_AFTER_SKIP_US: Micros = seconds(5);
 /** One whose network loses much asks at most so often. */
@@ -30,6 +32,8 @@ export const KEY_AFTER_LOSS_US: Micros = seconds(2);
 /** The event tells of a change of the rate by this share, at most so often. */
 export const TOLD_SHARE = 0.2;
 export const TOLD_SPACING_US: Micros = seconds(10);
+/** Between two looks at what the operator wants, and at what JPEG pictures weigh. */
+const CEILING_READ_US: Micros = millis(500);
 /** Figures of the encoder's output are of the present aim this long after it was set. */
 const OUTPUT_SETTLED_US: Micros = seconds(2.5);
 
@@ -42,6 +46,8 @@ export interface AdaptedViewer {
   readonly latestOnly: boolean;
   /** Of its outlet, now; undefined when that is gone. */
   outletStats(): OutletStats | undefined;
+  /** Sends it a sender report, beside those that are due anyway. */
+  sendReport(): void;
 }
 
 type Why = "loss" | "round-trip" | "age" | "skipped" | "stalled";
@@ -56,6 +62,9 @@ type Entry = {
   /** Why its rate is below the ceiling. */
   why: Why | undefined;
   keyAskedUs: Micros;
+  reportSentUs: Micros;
+  /** Over TCP: its last round trip shows a queue. */
+  queueSeen: boolean;
   /** Its picture is broken by loss, and a key frame would have been lost too. */
   broken: boolean;
 };
@@ -98,6 +107,9 @@ export class Adaptation {
   #unable = false;
   #toldRate: BitsPerSecond | undefined;
   #toldUs: Micros = Number.NEGATIVE_INFINITY;
+  /** Something of a viewer is not what the target was made of. */
+  #changed = true;
+  #ceilingReadUs: Micros = Number.NEGATIVE_INFINITY;
   #changes = { down: 0, up: 0 };
 
   constructor(runtime: Runtime, encoder: Encoder, settings: AdaptSettings) {
@@ -125,13 +137,17 @@ export class Adaptation {
       nextLookUs: nowUs + ROUND_US * (1 + (viewer.viewerId % 5)),
       stalled: false,
       why: undefined,
+      reportSentUs: nowUs,
       keyAskedUs: Number.NEGATIVE_INFINITY,
+      queueSeen: false,
       broken: false,
     });
+    this.#changed = true;
     if (this.#timer?.waiting !== true) this.#timer = this.#runtime.after(ROUND_US, () => this.#round());
   }
 
   leave(viewer: AdaptedViewer): void {
+    this.#changed = true;
     if (!this.#entries.delete(viewer) || this.#entries.size > 0) return;
     this.#timer?.cancel();
     this.#rate.reset();
@@ -151,16 +167,23 @@ export class Adaptation {
     { packetBytes, jitterUs, roundTripUs }: { packetBytes: number; jitterUs: Micros; roundTripUs: Micros | undefined },
   ): void {
     const entry = this.#entries.get(viewer);
-    // Over TCP nothing is lost, and the round trip is the outlet's own queue.
-    if (entry === undefined || viewer.transportKind === "tcp") return;
+    if (entry === undefined) return;
     const { nowUs } = this.#runtime;
-    const sent = this.#sentRate();
-    const judgement = entry.reports.judge(report, sent, packetBytes, jitterUs, roundTripUs);
-    if (judgement.kind === "full") {
+    const sent = this.#rate.target;
+    const isTcp = viewer.transportKind === "tcp";
+    const judgement = isTcp
+      ? entry.reports.judgeRoundTrip(nowUs, sent, roundTripUs)
+      : entry.reports.judge(report, sent, packetBytes, jitterUs, roundTripUs);
+    if (judgement.kind === "full" && judgement.why === "round-trip" && entry.rate.isHolding(nowUs)) {
+      // It was measured while the queue drained that the rate has just been lowered for.
+      entry.rate.unsure(nowUs);
+    } else if (judgement.kind === "full") {
       if (entry.rate.full(nowUs, sent, judgement.capacity)) entry.why = judgement.why;
-    } else if (judgement.kind === "clear") entry.rate.clear(nowUs, sent);
+    } else if (isTcp) entry.queueSeen = judgement.kind === "unsure" && roundTripUs !== undefined;
+    else if (judgement.kind === "clear") entry.rate.clear(nowUs, sent);
     else entry.rate.unsure(nowUs);
-    this.#repair(entry, report, judgement.kind === "full" && judgement.why === "loss");
+    if (!isTcp) this.#repair(entry, report, judgement.kind === "full" && judgement.why === "loss");
+    this.#changed = true;
     this.#update();
   }
 
@@ -202,7 +225,8 @@ export class Adaptation {
     this.#timer = this.#runtime.after(ROUND_US, () => this.#round());
     const { nowUs } = this.#runtime;
     for (const entry of this.#entries.values()) if (entry.nextLookUs <= nowUs) this.#look(entry, nowUs);
-    this.#update();
+    if (nowUs >= this.#ceilingReadUs + CEILING_READ_US) this.#readCeiling(nowUs);
+    if (this.#changed || this.#rate.target < this.#rate.ceiling) this.#update();
   }
 
   #look(entry: Entry, nowUs: Micros): void {
@@ -214,20 +238,29 @@ export class Adaptation {
       sentBytes: stats.sentBytes,
       skippedUnits: stats.skippedUnits,
     });
-    entry.nextLookUs = entry.watch.nextLookUs(nowUs);
-    entry.stalled = state.kind === "stalled";
+    const rateBefore = entry.rate.rate;
+    const stalled = state.kind === "stalled";
     this.#take(entry, state, nowUs);
+    const isReduced = entry.rate.rate < this.#rate.ceiling;
+    if (stalled !== entry.stalled || rateBefore !== entry.rate.rate) this.#changed = true;
+    entry.stalled = stalled;
+    entry.nextLookUs = entry.watch.nextLookUs(nowUs, isReduced);
+    if (!isReduced || nowUs - entry.reportSentUs < REPORT_WHEN_REDUCED_US) return;
+    entry.reportSentUs = nowUs;
+    entry.viewer.sendReport();
   }
 
   #take(entry: Entry, state: OutletState, nowUs: Micros): void {
-    const sent = this.#sentRate();
+    const sent = this.#rate.target;
     switch (state.kind) {
       case "behind":
         if (entry.rate.full(nowUs, sent, state.capacity)) entry.why = state.skipped ? "skipped" : "age";
         break;
       case "clear":
         // Datagrams leave at once, wherever they are lost: of these only reports tell.
-        if (entry.viewer.transportKind === "tcp") entry.rate.clear(nowUs, sent);
+        if (entry.viewer.transportKind === "udp") break;
+        if (entry.queueSeen) entry.rate.unsure(nowUs);
+        else entry.rate.clear(nowUs, sent);
         break;
       case "waiting-for-key":
         entry.rate.unsure(nowUs);
@@ -254,14 +287,9 @@ export class Adaptation {
     return true;
   }
 
-  /** What the encoder gives: what H.264 is told to, what JPEG was measured to. */
-  #sentRate(): BitsPerSecond {
-    return this.#rate.target;
-  }
-
   #update(): void {
     const { nowUs } = this.#runtime;
-    this.#readCeiling(nowUs);
+    this.#changed = false;
     const viewers = [...this.#entries.values()].map(({ viewer, rate, stalled }) => ({
       id: viewer.viewerId,
       rate: rate.rate,
@@ -273,6 +301,7 @@ export class Adaptation {
 
   /** The operator's rate, which commands change; of JPEG what the best pictures would take. */
   #readCeiling(nowUs: Micros): void {
+    this.#ceilingReadUs = nowUs;
     const { spec } = this.encoder;
     let ceiling = spec.bitrate ?? 0;
     if (spec.codec === "jpeg") {

@@ -113,7 +113,12 @@ export class MjpegViewer implements Viewer, HandleOwner, AdaptedViewer {
   }
 
   outletStats(): OutletStats | undefined {
-    return this.#stats();
+    const text = this.#connection.context.runtime.host.outletStats(this.#outlet);
+    return text === "" ? undefined : (JSON.parse(text) as OutletStats);
+  }
+
+  sendReport(): void {
+    // HTTP has none.
   }
 
   tellStalled(): void {

@@ -89,6 +89,8 @@ export class RtspSession implements HandleOwner, Viewer, AdaptedViewer {
   #lastStats: OutletStats | undefined;
   #lastBlock: ReportBlock | undefined;
   #roundTripUs: Micros | undefined;
+  /** The sender report that the last round trip was measured with. */
+  #measuredReport = 0;
 
   constructor(
     runtime: Runtime,
@@ -263,7 +265,12 @@ export class RtspSession implements HandleOwner, Viewer, AdaptedViewer {
   }
 
   outletStats(): OutletStats | undefined {
-    return this.#stats();
+    const text = this.#outlet === 0 ? "" : this.#runtime.host.outletStats(this.#outlet);
+    return text === "" ? undefined : (JSON.parse(text) as OutletStats);
+  }
+
+  sendReport(): void {
+    if (this.#state === "playing") this.#sendRtcp(senderReport(this.#runtime, this.profile));
   }
 
   /** Of the feed, right after a frame. */
@@ -328,12 +335,15 @@ export class RtspSession implements HandleOwner, Viewer, AdaptedViewer {
     const { nowUs, wallUs } = this.#runtime.clock();
     const roundTrip = roundTripUs(block, ntpMiddle(ntpFromWall(this.profile.wallClock.wallOf(nowUs, wallUs))));
     if (roundTrip !== undefined) this.#roundTripUs = roundTrip;
+    // Until the next sender report has come, reports repeat the way of the one before it.
+    const isNew = block.lastSenderReport !== this.#measuredReport;
+    this.#measuredReport = block.lastSenderReport;
     const report = this.#loss.report(block, nowUs);
     if (report === undefined) return;
     this.profile.adaptation.onReport(this, report, {
       packetBytes: this.profile.feed.meanPacketBytes,
       jitterUs: Math.round((block.jitter * MICROS_PER_SECOND) / this.profile.feed.stream.clockRate),
-      roundTripUs: roundTrip,
+      roundTripUs: isNew ? roundTrip : undefined,
     });
   }
 
