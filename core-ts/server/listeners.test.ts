@@ -149,6 +149,26 @@ describe("listeners", () => {
     expect(b.runtime.timers.size).toBe(0);
   });
 
+  it("on any free port come back on the one they had, unless somebody else has it by now", () => {
+    const b = bench({ rtsp: { port: 0 } });
+    const first = b.listeners.portOf("rtsp");
+    const lose = (reason: CloseReason): void => {
+      const handle = b.host
+        .called("tcpListen")
+        .filter(({ args }) => !String(args[0]).includes("8089"))
+        .at(-1)!.result;
+      b.host.listenerClose(handle as number);
+      b.host.push({ type: "closed", handle: handle as number, reason });
+      b.host.settle(b.core);
+      b.host.advance(b.core, 31 * SECOND);
+    };
+    lose("failed");
+    expect(b.listeners.portOf("rtsp")).toBe(first);
+    lose("in-use");
+    expect(b.opened().slice(2)).toEqual([first, 0]);
+    expect(b.listeners.portOf("rtsp")).toBeGreaterThan(0);
+  });
+
   it("that are lost and then no longer asked for stay closed", () => {
     const b = bench();
     const handle = b.host.called("tcpListen")[0]!.result as number;

@@ -49,6 +49,8 @@ class Listener implements HandleOwner {
   handle = 0;
   /** The port in use; 0 until it listens. */
   port = 0;
+  /** The port it listened on last: where any would do, clients that come back look for that one. */
+  lastPort = 0;
   /** Why it was lost; empty while it is not. */
   lostReason = "";
   pauseUs: Micros = RELISTEN_FIRST_US;
@@ -61,7 +63,8 @@ class Listener implements HandleOwner {
   }
 
   open(): void {
-    const { address, port } = this.wanted;
+    const { address } = this.wanted;
+    const port = this.wanted.port === 0 ? this.lastPort : this.wanted.port;
     const handle = this.#runtime.host.tcpListen(JSON.stringify({ address, port }));
     if (handle < 0) return this.#notify.lost("refused by the host");
     this.handle = handle;
@@ -81,11 +84,14 @@ class Listener implements HandleOwner {
     if (event.type === "accepted") this.#notify.accepted(event);
     else if (event.type === "listening") {
       this.port = event.port;
+      this.lastPort = event.port;
       this.#notify.up();
     } else if (event.type === "closed") {
       this.#runtime.disown(this.handle);
       this.handle = 0;
       this.port = 0;
+      // Somebody else has it by now.
+      if (event.reason === "in-use") this.lastPort = 0;
       this.#notify.lost(event.reason === "failed" ? (event.detail ?? event.reason) : event.reason);
     }
   }
@@ -207,8 +213,8 @@ export class Listeners {
   }
 }
 
-function identityOf({ wanted: { kind, address, port } }: Listener) {
-  return { protocol: kind, address, port };
+function identityOf({ wanted: { kind, address, port }, lastPort }: Listener) {
+  return { protocol: kind, address, port: port === 0 ? lastPort : port };
 }
 
 function isSame(a: Wanted, b: Wanted): boolean {

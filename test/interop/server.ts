@@ -49,6 +49,8 @@ export type Status = {
     readonly users: number;
     /** How often it was opened since the start. */
     readonly opened: number;
+    readonly failed: number;
+    readonly silentTimes: number;
     readonly droppedByHost: number;
   }[];
   readonly profiles: readonly { readonly path: string; readonly encoder: string; readonly players: number }[];
