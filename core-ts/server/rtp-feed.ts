@@ -194,7 +194,9 @@ export class RtpFeed implements FrameConsumer {
 
   /** Payload of the mean packet of late, in bytes. */
   get meanPacketBytes(): number {
-    return this.#recentPackets === 0 ? 0 : this.#recentOctets / this.#recentPackets;
+    // In names of their own: QuickJS takes a `/` behind a private name for the beginning of a regular expression.
+    const [packets, octets] = [this.#recentPackets, this.#recentOctets];
+    return packets === 0 ? 0 : octets / packets;
   }
 
   onFormat(format: EncoderFormat): void {
