@@ -306,7 +306,7 @@ export class RtspSession implements HandleOwner, Viewer, AdaptedViewer {
               jitterMs: Math.round((block.jitter / 90) * 10) / 10,
             },
       link: this.profile.adaptation.linkOf(this),
-      roundTripMs: this.#roundTripUs === undefined ? null : Math.round(this.#roundTripUs / 100) / 10,
+      roundTripMs: this.#roundTripUs === undefined ? null : Math.round(this.#roundTripUs * 0.01) / 10,
     };
   }
 

@@ -16,7 +16,7 @@ import type { EVENT_TYPES } from "../config/event-types.ts";
 import { WEBHOOK_URL } from "../config/schema.ts";
 import { ResponseParser } from "../http/response-parser.ts";
 import type { Timer } from "../time/timer-queue.ts";
-import { type Micros, seconds } from "../time/units.ts";
+import { MICROS_PER_SECOND, type Micros, seconds } from "../time/units.ts";
 import type { HandleOwner, Runtime } from "./runtime.ts";
 import { eventJson, type ServerEvent, type ServerEventType } from "./server-events.ts";
 
@@ -256,7 +256,7 @@ class Webhook implements HandleOwner {
     this.#failedTries++;
     delivery.tries++;
     const isLast = delivery.tries >= WEBHOOK_TRIES_MAX;
-    const then = isLast ? "given up" : `next try in ${this.#pauseUs / 1_000_000} s`;
+    const then = isLast ? "given up" : `next try in ${inSeconds(this.#pauseUs)} s`;
     this.#log("warn", `event=${delivery.type} try=${delivery.tries} failed: ${why}; ${then}`);
     if (isLast) {
       this.#lost++;
@@ -280,4 +280,8 @@ class Webhook implements HandleOwner {
   #log(level: "debug" | "warn", text: string): void {
     this.#runtime.log(level, `webhook=${this.place} ${text}`);
   }
+}
+
+function inSeconds(us: Micros): number {
+  return us / MICROS_PER_SECOND;
 }

@@ -54,6 +54,19 @@ test("the bundle names nothing but ES2023 and host", () => {
   expect(freeNames(readFileSync(BUNDLE, "utf8"))).toEqual([]);
 });
 
+/**
+ * QuickJS reads ahead from an opening bracket or brace to see whether an arrow follows. There it takes a `/` after a private
+ * name for the beginning of a regular expression, and the bundle may not even load: "unexpected line terminator in regexp".
+ */
+function divisionsOfPrivateFields(script: string): string[] {
+  return [...script.matchAll(/\.#[\w$]+ *\/(?![/*]).{0,40}/g)].map(([found]) => found);
+}
+
+test("no private field stands before a division, which QuickJS takes for a regular expression", () => {
+  expect(divisionsOfPrivateFields("get a() { return this.#b / this.#c; }")).toHaveLength(1);
+  expect(divisionsOfPrivateFields(readFileSync(BUNDLE, "utf8"))).toEqual([]);
+});
+
 test("the search for free names finds one", () => {
   const script = "(() => { const mine = 1; setTimeout(() => host.log('info', String(mine)), TextEncoder.length); })();";
   expect(freeNames(script).sort()).toEqual(["TextEncoder", "setTimeout"]);
