@@ -20,6 +20,7 @@ export default defineConfig({
             "build-scripts/**/*.test.ts",
             "test/fakes/**/*.test.ts",
             "test/links/**/*.test.ts",
+            "test/fuzz/**/*.test.ts",
             "page/**/*.test.ts",
           ],
           // Property tests draw hundreds of cases: a busy machine must not turn that into a failure.

@@ -22,6 +22,11 @@ describe("a domain name", () => {
     expect(decodeName(wire, 7)).toEqual({ name: ["door", "local"], end: 14 });
   });
 
+  it("is refused where a label is no UTF-8: with what stands in for bad bytes it could not be written again", () => {
+    expect(() => decodeName(text([2, 0xb5, 0xb5, 0]), 0)).toThrow(ProtocolFault);
+    expect(decodeName(text([3, 0xef, 0xbf, 0xbd, 0]), 0).name).toEqual(["\ufffd"]);
+  });
+
   it("compares without the case of ASCII letters, and knows a dot in a label from one between labels", () => {
     expect(isSameName(["Door", "LOCAL"], ["door", "local"])).toBe(true);
     expect(isSameName(["TÜR"], ["tür"])).toBe(false);

@@ -67,7 +67,10 @@ export function decodeName(message: string, at: number): { readonly name: DnsNam
     bytes += 1 + length;
     if (bytes > NAME_MAX_BYTES) throw fault(`the name at ${at} is longer than ${NAME_MAX_BYTES} bytes`);
     if (position + 1 + length > message.length) throw fault(`the message ends in the label at ${position}`);
-    labels.push(utf8OfText(message.slice(position + 1, position + 1 + length)));
+    const label = utf8OfText(message.slice(position + 1, position + 1 + length));
+    // RFC 6762 section 16. U+FFFD, which stands for a bad byte, takes three: such a name could grow past its limits when written.
+    if (utf8Bytes(label).length !== length) throw fault(`the label at ${position} is no UTF-8`);
+    labels.push(label);
     position += 1 + length;
   }
 }
