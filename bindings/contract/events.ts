@@ -8,7 +8,10 @@
 /** A numeric address, without brackets or scope, IPv4-mapped ones as IPv4. */
 export type Endpoint = { readonly address: string; readonly port: number };
 
-/** Why a handle ended. `end`: the peer closed and everything was read. Anything else goes into logs as it is. */
+/**
+ * Why a handle ended. `end`: the peer closed and everything was read. `tls`: a certificate is no good (ours, and then `detail`
+ * is one line for the operator; or the peer's), or a peer's records are none. Anything else goes into logs as it is.
+ */
 export type CloseReason =
   | "end"
   | "reset"
@@ -23,7 +26,14 @@ export type CloseReason =
 
 export type HostEvent =
   // Listeners and connections
-  | { readonly type: "listening"; readonly handle: number; readonly address: string; readonly port: number }
+  | {
+      readonly type: "listening";
+      readonly handle: number;
+      readonly address: string;
+      readonly port: number;
+      /** With TLS: SHA-256 of the certificate in hexadecimal, lower case, by which a client knows it. */
+      readonly fingerprint?: string;
+    }
   | {
       readonly type: "accepted";
       readonly handle: number;
@@ -33,7 +43,10 @@ export type HostEvent =
     }
   | { readonly type: "connected"; readonly handle: number; readonly local: Endpoint; readonly peer: Endpoint }
   | { readonly type: "received"; readonly handle: number; readonly data: string }
-  /** The peer has sent FIN: nothing more will be received, sending still works. Once, after the last `received`. */
+  /**
+   * The peer has sent FIN, or over TLS close_notify: nothing more will be received, sending still works. Once, after the last
+   * `received`.
+   */
   | { readonly type: "ended"; readonly handle: number }
   | { readonly type: "writable"; readonly handle: number }
   /** Of a listener, a connection, a UDP socket or a file; `detail` is for the log only. */

@@ -53,6 +53,15 @@ export const BLOBS_MAX_BYTES = 32 * 1024 * 1024;
 export const PLAN_MAX_BYTES = 1 << 20;
 /** `tcpClose(conn, true)` becomes a reset after this long without progress. */
 export const CLOSE_FLUSH_MAX_US = 5_000_000;
+/** A TLS handshake that a listener's peer has not finished by then ends with a reset; the core hears nothing of it. */
+export const TLS_HANDSHAKE_MAX_US = 10_000_000;
+/** Most handshakes of a listener under way; one more ends the oldest. */
+export const TLS_HANDSHAKES_MAX = 64;
+/** Largest PEM file. */
+export const TLS_FILE_MAX_BYTES = 64 * 1024;
+/** The self-signed certificate and its key in the app's own folder, PEM. */
+export const SELF_SIGNED_CERTIFICATE = "tls-self-signed.pem";
+export const SELF_SIGNED_KEY = "tls-self-signed-key.pem";
 /** A unit's `head`: first bytes of an H.264 slice NAL unit. */
 export const HEAD_SLICE_BYTES = 2;
 /** A unit's `head`: whole parameter sets and SEI up to this many bytes. */
@@ -71,18 +80,48 @@ export type ListenSpec = {
   readonly address: string;
   /** 0 … 65535; 0 takes a free one, which `listening` reports. */
   readonly port: number;
-  /** TLS for every connection; handshakes run off the loop thread and `accepted` comes after them. */
+  /** TLS for every connection; `accepted` comes after the handshake. */
   readonly tls?: TlsSpec;
 };
-/** A server certificate: PEM texts by name in the app's own folder, or a generated self-signed one. */
-export type TlsSpec = { readonly certificate?: string; readonly key?: string; readonly selfSigned?: boolean };
+/**
+ * TLS of a listener: versions 1.2 and 1.3, no renegotiation, no client certificates (README.md, "TLS"). Exactly one of the
+ * two forms, else INVALID. What is wrong with the files is the listener's `closed` with reason `tls`, whose `detail` names the
+ * file, the fault and the cure. Both files are read when the listener opens: renewed ones count at the next `tcpListen`.
+ */
+export type TlsSpec =
+  | {
+      /** PEM file of the app's own folder: the server's certificate first, then what leads to its authority. */
+      readonly certificate: string;
+      /** PEM file of its private key: PKCS #8, PKCS #1 (RSA) or SEC 1 (EC), not encrypted. */
+      readonly key: string;
+    }
+  | {
+      /**
+       * The pair {@link SELF_SIGNED_CERTIFICATE} and {@link SELF_SIGNED_KEY} of the app's own folder. Where neither is there the
+       * host makes them: P-256, valid from 2020 to 2049 whatever the clock says, readable by their owner only. From then on
+       * they are the same at every start, and whoever trusts the certificate once is done. Without a folder they last as long
+       * as the host.
+       */
+      readonly selfSigned: true;
+      /** Names and numeric addresses in a certificate that is made now, beside `localhost` and the machine's addresses. */
+      readonly names?: readonly string[];
+    };
+
+/** TLS of a connection out: the peer's certificate must be good for the name and lead to one that is trusted. */
+export type TlsClientSpec = {
+  /** Name that the certificate must have, and that is sent (SNI); absent: the host, a numeric one too. */
+  readonly serverName?: string;
+  /** PEM file of the app's own folder: trusted in place of what the system trusts. */
+  readonly trusted?: string;
+};
 
 /** Spec of {@link Host.tcpConnect}. Names are resolved off the loop. */
 export type ConnectSpec = {
   readonly host: string;
   readonly port: number;
-  readonly tls?: { readonly serverName?: string };
-  /** Until `connected`, 1 … 60,000; then `closed` with reason `timeout`. */
+  /** `connected` comes after the handshake. A certificate that is no good: `closed` with reason `tls`. */
+  readonly tls?: TlsClientSpec;
+  /** Until `connected`, handshake included, 1 … 60,000; then `closed` with reason `timeout`. */
   readonly timeoutMs: number;
 };
 

@@ -7,13 +7,23 @@
 import * as net from "node:net";
 import type * as stream from "node:stream";
 import type { CloseReason, Endpoint } from "../contract/events.ts";
-import { CLOSE_FLUSH_MAX_US, CONTROL_LANE_BYTES, type ConnectSpec, type ListenSpec } from "../contract/host.ts";
+import {
+  CLOSE_FLUSH_MAX_US,
+  CONTROL_LANE_BYTES,
+  type ConnectSpec,
+  type ListenSpec,
+  type TlsSpec,
+} from "../contract/host.ts";
+import { plainAddress } from "./addresses.ts";
 import { nowUs } from "./clock.ts";
 import type { Disposable, Handles } from "./handles.ts";
 import { hostText } from "./host-text.ts";
 import { type ByteSink, Lanes } from "./lanes.ts";
 import type { EventQueue, Receiver } from "./loop.ts";
 import { reasonOf, type SystemError } from "./reasons.ts";
+import { type Secured, securedOut, TlsHandshakes } from "./tls.ts";
+import { TlsFault } from "./tls-fault.ts";
+import type { TlsFiles } from "./tls-files.ts";
 
 /** Past this many unread bytes Node stops reading a socket. Pieces taken from it are no larger, or Node raises it. */
 const READ_BUFFER_BYTES = 4096;
@@ -24,13 +34,13 @@ const CLOSE_LOOK_MS = 250;
 const LINGER_MS = 2000;
 
 /** What the host lends to whatever it opens. */
-export type HostParts = { readonly handles: Handles; readonly events: EventQueue; readonly closing: Set<Disposable> };
-
-/** A numeric address as the contract writes it: no scope, IPv4-mapped as IPv4. */
-export function plainAddress(address: string): string {
-  const withoutScope = address.split("%")[0]!;
-  return /^::ffff:\d+\.\d+\.\d+\.\d+$/i.test(withoutScope) ? withoutScope.slice(7) : withoutScope;
-}
+export type HostParts = {
+  readonly handles: Handles;
+  readonly events: EventQueue;
+  readonly closing: Set<Disposable>;
+  readonly tls: TlsFiles;
+  readonly log: (level: "debug" | "warn" | "error", line: string) => void;
+};
 
 export class Listener implements Disposable {
   readonly handle: number;
@@ -38,6 +48,8 @@ export class Listener implements Disposable {
   /** The local address it was asked for. */
   readonly address: string;
   readonly #server: net.Server;
+  #handshakes: TlsHandshakes | undefined;
+  #fingerprint: string | undefined;
 
   constructor(parts: HostParts, spec: ListenSpec) {
     this.#parts = parts;
@@ -51,7 +63,7 @@ export class Listener implements Disposable {
       keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
       highWaterMark: READ_BUFFER_BYTES,
     });
-    this.#server.on("connection", (socket) => this.#accepted(socket));
+    this.#server.on("connection", (socket) => this.#connected(socket));
     this.#server.on("listening", () => {
       const at = this.#server.address() as net.AddressInfo;
       parts.events.push(this.handle, {
@@ -59,39 +71,70 @@ export class Listener implements Disposable {
         handle: this.handle,
         address: plainAddress(at.address),
         port: at.port,
+        ...(this.#fingerprint === undefined ? {} : { fingerprint: this.#fingerprint }),
       });
     });
-    this.#server.on("error", (error: SystemError) => {
-      if (parts.handles.get(this.handle, Listener) !== this) return;
-      parts.handles.remove(this.handle);
-      this.#server.close();
-      parts.events.push(this.handle, {
-        type: "closed",
-        handle: this.handle,
-        reason: reasonOf(error),
-        detail: error.message,
-      });
-    });
-    this.#server.listen({ host: spec.address, port: spec.port, exclusive: true });
+    this.#server.on("error", (error: SystemError) => this.#fail(reasonOf(error), error.message));
+    const listen = () => this.#server.listen({ host: spec.address, port: spec.port, exclusive: true });
+    if (spec.tls === undefined) listen();
+    else this.#prepareTls(spec.tls).then(() => this.#isOpen && listen(), this.#failTls);
+  }
+
+  get #isOpen(): boolean {
+    return this.#parts.handles.get(this.handle, Listener) === this;
+  }
+
+  async #prepareTls(spec: TlsSpec): Promise<void> {
+    const { tls, log } = this.#parts;
+    const credentials = await tls.credentials(spec);
+    if (credentials.warning !== "") log("warn", `listener ${this.handle}: ${credentials.warning}`);
+    this.#fingerprint = credentials.fingerprint;
+    this.#handshakes = new TlsHandshakes(
+      credentials,
+      ({ socket, raw }) => this.#accepted(socket, raw),
+      (line) => log("debug", `listener ${this.handle}: ${line}`),
+    );
+  }
+
+  readonly #failTls = (error: Error): void => {
+    // What Node's TLS itself refuses, such as a key too short for its taste, comes in its own words.
+    this.#fail(
+      "tls",
+      error instanceof TlsFault ? error.message : `the certificate or its key is refused: ${error.message}`,
+    );
+  };
+
+  #fail(reason: CloseReason, detail: string): void {
+    if (!this.#isOpen) return;
+    this.#parts.handles.remove(this.handle);
+    this.#server.close();
+    this.#handshakes?.close();
+    this.#parts.events.push(this.handle, { type: "closed", handle: this.handle, reason, detail });
   }
 
   close(): void {
     this.#parts.handles.remove(this.handle);
     this.#parts.events.drop(this.handle);
     this.#server.close();
+    this.#handshakes?.close();
   }
 
   dispose(): void {
     this.close();
   }
 
-  #accepted(socket: net.Socket): void {
+  #connected(socket: net.Socket): void {
+    if (this.#handshakes === undefined) this.#accepted(socket);
+    else this.#handshakes.begin(socket);
+  }
+
+  #accepted(socket: net.Socket, raw = socket): void {
     // A peer that has gone already has no address any more.
     if (socket.remoteAddress === undefined || socket.localAddress === undefined) {
       socket.destroy();
       return;
     }
-    const connection = new Connection(this.#parts, socket);
+    const connection = new Connection(this.#parts, { socket, raw });
     this.#parts.events.push(connection.handle, {
       type: "accepted",
       handle: connection.handle,
@@ -115,18 +158,27 @@ export function connectOut(parts: HostParts, spec: ConnectSpec): Connection {
     allowHalfOpen: true,
     highWaterMark: READ_BUFFER_BYTES,
   };
-  const socket = new net.Socket(options);
-  const connection = new Connection(parts, socket);
+  const raw = new net.Socket(options);
+  const trusted = spec.tls?.trusted === undefined ? undefined : readTrusted(parts, spec.tls.trusted);
+  const secured = spec.tls === undefined ? undefined : securedOut(raw, spec.host, spec.tls, trusted?.pem);
+  const socket = secured?.socket ?? raw;
+  const connection = new Connection(parts, secured ?? { socket, raw });
+  if (trusted?.fault !== undefined) {
+    // `closed` is an event of a later turn, never an answer within the call.
+    const { fault } = trusted;
+    setImmediate(() => connection.fail("tls", fault));
+    return connection;
+  }
   const timer = setTimeout(
     () => connection.fail("timeout", `no connection after ${spec.timeoutMs} ms`),
     spec.timeoutMs,
   );
   socket.once("close", () => clearTimeout(timer));
-  socket.once("connect", () => {
+  socket.once(secured === undefined ? "connect" : "secureConnect", () => {
     clearTimeout(timer);
     connection.connected();
   });
-  socket.connect({
+  raw.connect({
     host: spec.host,
     port: spec.port,
     noDelay: true,
@@ -136,11 +188,23 @@ export function connectOut(parts: HostParts, spec: ConnectSpec): Connection {
   return connection;
 }
 
+function readTrusted({ tls }: HostParts, name: string): { pem?: string; fault?: string } {
+  try {
+    return { pem: tls.trusted(name) };
+  } catch (error) {
+    if (!(error instanceof TlsFault)) throw error;
+    return { fault: error.message };
+  }
+}
+
 export class Connection implements Disposable, Receiver, ByteSink {
   readonly handle: number;
   readonly lanes: Lanes;
   readonly #parts: HostParts;
   readonly #socket: net.Socket;
+  /** What carries the bytes: the same, or what is underneath TLS. */
+  readonly #raw: net.Socket;
+  #isConnected: boolean;
   #inLine = false;
   #paused = false;
   #peerEnded = false;
@@ -149,10 +213,13 @@ export class Connection implements Disposable, Receiver, ByteSink {
   #closeTimer: NodeJS.Timeout | undefined;
   #untakenChunk = 0;
   #flushedAll = false;
+  #finSent = false;
 
-  constructor(parts: HostParts, socket: net.Socket) {
+  constructor(parts: HostParts, { socket, raw }: Secured | { readonly socket: net.Socket; readonly raw: net.Socket }) {
     this.#parts = parts;
     this.#socket = socket;
+    this.#raw = raw;
+    this.#isConnected = !raw.connecting && raw.remoteAddress !== undefined;
     this.handle = parts.handles.next();
     parts.handles.add(this.handle, this);
     this.lanes = new Lanes(this, CONTROL_LANE_BYTES, () => {
@@ -175,8 +242,9 @@ export class Connection implements Disposable, Receiver, ByteSink {
   }
 
   connected(): void {
+    this.#isConnected = true;
     if (this.#state !== "open") return;
-    this.#parts.events.push(this.handle, { type: "connected", handle: this.handle, ...endpoints(this.#socket) });
+    this.#parts.events.push(this.handle, { type: "connected", handle: this.handle, ...endpoints(this.#raw) });
   }
 
   /** Ends an open connection for a reason that the host found. */
@@ -184,6 +252,7 @@ export class Connection implements Disposable, Receiver, ByteSink {
     if (this.#state !== "open") return;
     this.#leave();
     this.#socket.destroy();
+    this.#raw.destroy();
     this.#parts.events.push(this.handle, { type: "closed", handle: this.handle, reason, detail });
   }
 
@@ -233,7 +302,7 @@ export class Connection implements Disposable, Receiver, ByteSink {
 
   untakenBytes(): number {
     // The queue size of libuv's stream sees partial writes; without it a chunk counts as untaken until all of it has left.
-    const handle = (this.#socket as { readonly _handle?: { readonly writeQueueSize?: number } | null })._handle;
+    const handle = (this.#raw as { readonly _handle?: { readonly writeQueueSize?: number } | null })._handle;
     return Math.min(this.#untakenChunk, handle?.writeQueueSize ?? this.#socket.writableLength);
   }
 
@@ -241,9 +310,9 @@ export class Connection implements Disposable, Receiver, ByteSink {
   close(afterFlush: boolean): void {
     if (this.#state !== "open") return;
     this.#leave();
-    if (!afterFlush || this.#socket.connecting) {
+    if (!afterFlush || !this.#isConnected) {
       this.lanes.end();
-      reset(this.#socket);
+      this.#reset();
       return;
     }
     this.#state = "flushing";
@@ -270,7 +339,7 @@ export class Connection implements Disposable, Receiver, ByteSink {
     this.#state = "gone";
     this.lanes.end();
     this.#finish();
-    reset(this.#socket);
+    this.#reset();
   }
 
   /** The handle becomes GONE; outlet and waiting events go with it. */
@@ -288,6 +357,7 @@ export class Connection implements Disposable, Receiver, ByteSink {
       this.#finish();
       this.#socket.destroy();
     }, LINGER_MS);
+    this.#finSent = true;
     this.#socket.end(() => {
       this.#flushedAll = true;
     });
@@ -332,16 +402,20 @@ export class Connection implements Disposable, Receiver, ByteSink {
     this.#state = "gone";
     this.#parts.handles.remove(this.handle);
     this.lanes.outlet?.close();
-    const reason = this.#peerEnded || this.#error === undefined ? "end" : reasonOf(this.#error);
+    const reason =
+      this.#peerEnded || this.#error === undefined ? "end" : reasonOf(this.#error, this.#raw !== this.#socket);
     const detail = this.#error === undefined ? {} : { detail: this.#error.message };
     this.#parts.events.push(this.handle, { type: "closed", handle: this.handle, reason, ...detail });
   }
-}
 
-/** Closes a socket with RST, whatever waits. */
-function reset(socket: net.Socket): void {
-  // resetAndDestroy() first waits for pending writes, which may be why the connection is to be reset, and sends FIN. What it
-  // sets to make its own destroy() a reset does so here at once.
-  (socket as net.Socket & { resetAndClosing?: boolean }).resetAndClosing = true;
-  socket.destroy();
+  /** Closes the socket with RST, whatever waits. */
+  #reset(): void {
+    // resetAndDestroy() first waits for pending writes, which may be why the connection is to be reset, and sends FIN. What it
+    // sets to make its own destroy() a reset does so here at once.
+    // While a FIN is on its way libuv refuses to, and the socket would stay open.
+    (this.#raw as net.Socket & { resetAndClosing?: boolean }).resetAndClosing = !this.#finSent;
+    // TLS takes what is underneath along, unless that has not connected yet.
+    this.#socket.destroy();
+    this.#raw.destroy();
+  }
 }

@@ -34,6 +34,7 @@ import { bytesFromCore, hostText } from "./host-text.ts";
 import { EventQueue } from "./loop.ts";
 import { interfaces, watchInterfaces } from "./network.ts";
 import { Outlet } from "./outlets.ts";
+import { TlsFiles } from "./tls-files.ts";
 import { UdpSocket } from "./udp.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -65,9 +66,9 @@ export class NodeHost implements Host {
   readonly #options: NodeHostOptions;
   readonly #handles = new Handles();
   readonly #closing = new Set<Disposable>();
-  readonly #parts: HostParts = { handles: this.#handles, events: this.events, closing: this.#closing };
+  readonly #parts: HostParts;
   readonly #frames = new Frames();
-  readonly #blobs = new Blobs(this.#parts);
+  readonly #blobs: Blobs;
   readonly #cameras: ReadonlyMap<string, CameraSource>;
   readonly #config: ConfigFile | undefined;
   readonly #state: ConfigFile | undefined;
@@ -76,6 +77,14 @@ export class NodeHost implements Host {
 
   constructor(options: NodeHostOptions = {}) {
     this.#options = options;
+    this.#parts = {
+      handles: this.#handles,
+      events: this.events,
+      closing: this.#closing,
+      tls: new TlsFiles(options.filesFolder),
+      log: (level, line) => this.log(level, line),
+    };
+    this.#blobs = new Blobs(this.#parts);
     this.#cameras = options.cameras ?? new Map();
     this.#config = options.configFile === undefined ? undefined : new ConfigFile(options.configFile);
     this.#state = options.stateFile === undefined ? undefined : new ConfigFile(options.stateFile);
@@ -148,7 +157,7 @@ export class NodeHost implements Host {
   tcpListen(spec: string): number {
     const listen = parsed<ListenSpec>(spec);
     if (listen === undefined || net.isIP(listen.address) === 0 || !isPort(listen.port)) return Code.INVALID;
-    if (listen.tls !== undefined) return Code.UNSUPPORTED;
+    if (listen.tls !== undefined && !isTlsSpec(listen.tls)) return Code.INVALID;
     return new Listener(this.#parts, listen).handle;
   }
 
@@ -160,7 +169,7 @@ export class NodeHost implements Host {
     const connect = parsed<ConnectSpec>(spec);
     if (connect === undefined || typeof connect.host !== "string" || !isPort(connect.port)) return Code.INVALID;
     if (!(connect.timeoutMs >= 1 && connect.timeoutMs <= 60_000)) return Code.INVALID;
-    if (connect.tls !== undefined) return Code.UNSUPPORTED;
+    if (connect.tls !== undefined && !isTlsClientSpec(connect.tls)) return Code.INVALID;
     return connectOut(this.#parts, connect).handle;
   }
 
@@ -476,6 +485,21 @@ function isFlushed(thing: Disposable): boolean {
 
 function isPort(port: unknown): port is number {
   return Number.isInteger(port) && (port as number) >= 0 && (port as number) <= 65_535;
+}
+
+function isTlsSpec(spec: unknown): boolean {
+  if (typeof spec !== "object" || spec === null) return false;
+  const { certificate, key, selfSigned, names = [] } = spec as Record<string, unknown>;
+  if (!Array.isArray(names) || names.some((name) => typeof name !== "string" || name === "")) return false;
+  if (selfSigned === undefined) return isFileName(certificate) && isFileName(key);
+  return selfSigned === true && certificate === undefined && key === undefined;
+}
+
+function isTlsClientSpec(spec: unknown): boolean {
+  if (typeof spec !== "object" || spec === null) return false;
+  const { serverName, trusted } = spec as Record<string, unknown>;
+  if (serverName !== undefined && (typeof serverName !== "string" || serverName === "")) return false;
+  return trusted === undefined || isFileName(trusted);
 }
 
 /** The object of a JSON text, or undefined when it is none. */

@@ -22,6 +22,7 @@ const REASONS: Readonly<Record<string, CloseReason>> = {
 
 export type SystemError = Error & { readonly code?: string; readonly syscall?: string };
 
-export function reasonOf(error: SystemError): CloseReason {
-  return REASONS[error.code ?? ""] ?? "failed";
+/** @param isTls the connection had TLS: what is no error of the system's is one of that. */
+export function reasonOf(error: SystemError, isTls = false): CloseReason {
+  return REASONS[error.code ?? ""] ?? (isTls ? "tls" : "failed");
 }

@@ -20,15 +20,20 @@ test("no two cases have the same name", () => {
   expect(new Set(cases.map(({ name }) => name)).size).toBe(cases.length);
 });
 
-for (const { name, given = [], steps } of cases) {
-  test(`a host ${name}`, { timeout: CASE_MS }, async () => {
+const played = cases.flatMap((each) => [
+  { ...each, overTls: false },
+  ...(each.given?.includes("a connection") ? [{ ...each, overTls: true }] : []),
+]);
+
+for (const { name, given = [], steps, overTls } of played) {
+  test(`a host ${name}${overTls ? ", over TLS" : ""}`, { timeout: CASE_MS }, async () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "porthole-conformance-"));
     const camera = new FedCamera();
     const configFile = path.join(folder, "porthole.json");
     const filesFolder = path.join(folder, "files");
     const stateFile = path.join(folder, "porthole.state.json");
     const host = new NodeHost({ cameras: new Map([["fed", camera]]), configFile, stateFile, filesFolder });
-    const player = new Player({ host, camera, nowUs, configFile, filesFolder });
+    const player = new Player({ host, camera, nowUs, configFile, filesFolder, overTls });
     try {
       for (const prelude of given) await player.play(preludes[prelude]!);
       await player.play(steps);

@@ -4,15 +4,30 @@
 import * as dgram from "node:dgram";
 import { once } from "node:events";
 import * as net from "node:net";
+import * as tls from "node:tls";
 
 const LOOPBACK = "127.0.0.1";
+
+/** How a peer does TLS. */
+export type PeerTls = {
+  /** The only version that it speaks. */
+  readonly version?: tls.SecureVersion;
+  /** PEM of what it trusts; without, it takes any certificate. */
+  readonly trust?: string;
+  /** The name that the certificate must have. */
+  readonly name?: string;
+};
 
 /** What a framed stream held up to a line. */
 export type Framed = { readonly lines: string[]; readonly packets: number };
 
 export class TcpPeer {
   #socket: net.Socket | undefined;
+  /** What carries the bytes, under TLS. */
+  #raw: net.Socket | undefined;
   #server: net.Server | undefined;
+  /** Sockets that are only to be closed at the end. */
+  readonly #crowd: net.Socket[] = [];
   #pending: Buffer = Buffer.alloc(0);
 
   async connect(port: number): Promise<void> {
@@ -21,16 +36,60 @@ export class TcpPeer {
     await once(this.#socket!, "connect");
   }
 
-  /** @returns the port. */
-  async listen(): Promise<number> {
-    this.#server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => this.#use(socket));
+  /** Connects so many times and says nothing. */
+  async connectMany(port: number, count: number): Promise<void> {
+    for (let i = 0; i < count; i++) {
+      const socket = net.connect(port, LOOPBACK);
+      socket.on("error", () => {});
+      this.#crowd.push(socket);
+      await once(socket, "connect");
+    }
+  }
+
+  /** Goes on over TLS. Rejects when the handshake fails. */
+  async secure({ version, trust, name }: PeerTls): Promise<void> {
+    const raw = this.#socket!;
+    raw.removeAllListeners("error");
+    const socket = tls.connect({
+      socket: raw,
+      rejectUnauthorized: trust !== undefined,
+      ...(trust === undefined ? {} : { ca: trust }),
+      ...(name === undefined ? {} : { host: name, ...(net.isIP(name) === 0 ? { servername: name } : {}) }),
+      ...(version === undefined ? {} : { minVersion: version, maxVersion: version }),
+    });
+    this.#use(socket, raw);
+    // A peer that is cut off in the middle has an error, or in some cases just an end.
+    await new Promise<void>((resolve, reject) => {
+      socket.once("secureConnect", resolve);
+      socket.once("error", reject);
+      socket.once("close", () => reject(new Error("closed")));
+    });
+  }
+
+  /**
+   * @param pair a certificate and its key in PEM: the server has TLS.
+   * @returns the port.
+   */
+  async listen(pair?: { readonly cert: string; readonly key: string }): Promise<number> {
+    const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: pair === undefined }, (socket) => {
+      this.#crowd.push(socket);
+      if (pair === undefined) this.#use(socket);
+      else secured.emit("connection", socket);
+    });
+    this.#server = server;
+    const secured = tls.createServer(pair ?? {}, (socket) => {
+      this.#use(socket);
+      server.emit("secured");
+    });
+    secured.on("tlsClientError", () => {});
     this.#server.listen(0, LOOPBACK);
     await once(this.#server, "listening");
     return (this.#server.address() as net.AddressInfo).port;
   }
 
   async accept(): Promise<void> {
-    if (this.#socket === undefined) await once(this.#server!, "connection");
+    while (this.#socket === undefined)
+      await Promise.race([once(this.#server!, "connection"), once(this.#server!, "secured")]);
   }
 
   send(bytes: Buffer): void {
@@ -41,8 +100,13 @@ export class TcpPeer {
     this.#socket!.end();
   }
 
+  /** Closes without TLS's goodbye. */
+  hangUp(): void {
+    this.#socket!.destroy();
+  }
+
   reset(): void {
-    this.#socket!.resetAndDestroy();
+    this.#raw!.resetAndDestroy();
   }
 
   async receive(length: number): Promise<Buffer> {
@@ -89,11 +153,14 @@ export class TcpPeer {
 
   close(): void {
     this.#socket?.destroy();
+    this.#raw?.destroy();
     this.#server?.close();
+    for (const socket of this.#crowd) socket.destroy();
   }
 
-  #use(socket: net.Socket): void {
+  #use(socket: net.Socket, raw = socket): void {
     this.#socket = socket;
+    this.#raw = raw;
     // Found again when somebody reads.
     socket.on("error", () => {});
   }

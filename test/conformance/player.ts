@@ -8,7 +8,7 @@ import type { HostEvent } from "../../bindings/contract/events.ts";
 import { EVENTS_MAX_BYTES, EVENTS_MAX_BYTES_PER_CONNECTION, type Host } from "../../bindings/contract/host.ts";
 import type { FedCamera } from "../../bindings/node/fed-camera.ts";
 import type { NodeHost } from "../../bindings/node/host.ts";
-import { TcpPeer, UdpPeer } from "./peers.ts";
+import { type PeerTls, TcpPeer, UdpPeer } from "./peers.ts";
 import {
   bytesOf,
   exactArray,
@@ -35,6 +35,8 @@ export type Stage = {
   readonly nowUs: () => number;
   readonly configFile: string;
   readonly filesFolder: string;
+  /** Every listener and every TCP client of the case has TLS. */
+  readonly overTls?: boolean;
 };
 
 const WITHIN_MS = 5000;
@@ -105,7 +107,14 @@ export class Player {
       fs.writeFileSync(`${configFile}.new`, String(step.configFile));
       fs.renameSync(`${configFile}.new`, configFile);
     } else if ("file" in step) {
-      sameBytes(fs.readFileSync(path.join(filesFolder, String(step.file))), this.#bytes(step.is));
+      const file = path.join(filesFolder, String(step.file));
+      if ("is" in step) sameBytes(fs.readFileSync(file), this.#bytes(step.is));
+      const mode = fs.statSync(file).mode & 0o777;
+      if ("ownerOnly" in step && (mode & 0o077) !== 0) throw new Error(`its mode is ${mode.toString(8)}`);
+    } else if ("put" in step) {
+      const text = "copyOf" in step ? this.#textOf(String(step.copyOf)) : String(step.text);
+      fs.mkdirSync(filesFolder, { recursive: true });
+      fs.writeFileSync(path.join(filesFolder, String(step.put)), text, "latin1");
     } else if ("peer" in step) await withinMs(this.#limit(step), this.#peer(step));
     else if ("waitMs" in step) await pause(Number(step.waitMs));
     else throw new Error("unknown step");
@@ -113,7 +122,7 @@ export class Player {
 
   #call(step: Step): { readonly matched: boolean; readonly result: unknown } {
     const verb = step.call as keyof Host;
-    const args = ((step.args ?? []) as readonly Json[]).flatMap((arg) => this.#argument(arg));
+    const args = ((step.args ?? []) as readonly Json[]).flatMap((arg) => this.#argument(arg, verb === "tcpListen"));
     const result: unknown = (this.#stage.host[verb] as (...args: unknown[]) => unknown)(...args);
     if (CLOSING_VERBS.has(verb) && result === 0) this.#forget(args[0] as number);
     let matched: boolean;
@@ -128,10 +137,10 @@ export class Player {
     return { matched, result };
   }
 
-  #argument(arg: Json): unknown[] {
+  #argument(arg: Json, listens: boolean): unknown[] {
     const value = this.#resolved(arg);
     if (!isObject(value)) return [value];
-    if ("json" in value) return [JSON.stringify(value.json)];
+    if ("json" in value) return [JSON.stringify(this.#stage.overTls && listens ? withTls(value.json!) : value.json)];
     if ("bytes" in value) return [exactArray(bytesOf(value.bytes))];
     if ("plan" in value) {
       const program = planOf(value.plan!);
@@ -216,7 +225,7 @@ export class Player {
 
   async #peer(step: Step): Promise<void> {
     const name = String(step.peer);
-    if (step.do === "connect" || step.do === "listen") this.#peers.set(name, new TcpPeer());
+    if (["connect", "connectMany", "listen"].includes(String(step.do))) this.#peers.set(name, new TcpPeer());
     if (step.do === "bindUdp") this.#peers.set(name, new UdpPeer());
     const peer = this.#peers.get(name);
     if (peer instanceof UdpPeer) await this.#udpPeer(peer, step);
@@ -227,10 +236,22 @@ export class Player {
   async #tcpPeer(peer: TcpPeer, step: Step): Promise<void> {
     switch (step.do) {
       case "connect":
-        return peer.connect(Number(this.#resolved(step.port)));
-      case "listen":
-        this.#variables.set(String(step.save), await peer.listen());
+        await peer.connect(Number(this.#resolved(step.port)));
+        if ("tls" in step || this.#stage.overTls) await peer.secure(this.#peerTls(step.tls));
         return;
+      case "connectMany":
+        return peer.connectMany(Number(this.#resolved(step.port)), Number(step.many));
+      case "hangUp":
+        return peer.hangUp();
+      case "secure":
+        return refusedOrNot(peer.secure(this.#peerTls(step.tls)), step.refused === true);
+      case "listen": {
+        const pair = isObject(step.tls)
+          ? { cert: this.#textOf(String(step.tls.certificate)), key: this.#textOf(String(step.tls.key)) }
+          : undefined;
+        this.#variables.set(String(step.save), await peer.listen(pair));
+        return;
+      }
       case "accept":
         return peer.accept();
       case "send":
@@ -296,6 +317,17 @@ export class Player {
     }
   }
 
+  /** A PEM file of the files folder. */
+  #textOf(name: string): string {
+    return fs.readFileSync(path.join(this.#stage.filesFolder, name), "latin1");
+  }
+
+  #peerTls(value: Json | undefined): PeerTls {
+    if (!isObject(value)) return {};
+    const { trust, ...rest } = value;
+    return { ...rest, ...(trust === undefined ? {} : { trust: this.#textOf(String(trust)) }) };
+  }
+
   /** Takes events in turns until `found` says so. */
   async #turnsUntil(step: Step, found: () => boolean): Promise<void> {
     const deadline = performance.now() + this.#limit(step);
@@ -352,6 +384,19 @@ export class Player {
   #limit(step: Step): number {
     return typeof step.withinMs === "number" ? step.withinMs : WITHIN_MS;
   }
+}
+
+/** A listener's spec, over TLS unless it says how. */
+function withTls(spec: Json): Json {
+  return isObject(spec) ? { tls: { selfSigned: true }, ...spec } : spec;
+}
+
+async function refusedOrNot(handshake: Promise<void>, refused: boolean): Promise<void> {
+  const fault = await handshake.then(
+    () => undefined,
+    (error: Error) => error,
+  );
+  if (refused !== (fault !== undefined)) throw fault ?? new Error("the handshake was not refused");
 }
 
 /** `a.b` of an event, or of what a verb has returned. */

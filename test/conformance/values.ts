@@ -90,6 +90,7 @@ export function matches(value: unknown, matcher: Json): boolean {
   }
   if ("not" in matcher) return !matches(value, matcher.not!);
   if ("contains" in matcher) return Array.isArray(value) && value.some((each) => matches(each, matcher.contains!));
+  if ("includes" in matcher) return typeof value === "string" && value.includes(String(matcher.includes));
   if ("chars" in matcher) return typeof value === "string" && value.length === matcher.chars;
   return isObject(value) && Object.entries(matcher).every(([key, each]) => matches(value[key], each));
 }

@@ -506,7 +506,8 @@ export class FakeHost implements Host {
       }
       const port = parsed.port === 0 ? this.#port++ : parsed.port;
       this.#listeners.set(handle, { spec: parsed, port });
-      this.push({ type: "listening", handle, address: parsed.address, port });
+      const fingerprint = parsed.tls === undefined ? {} : { fingerprint: FINGERPRINT };
+      this.push({ type: "listening", handle, address: parsed.address, port, ...fingerprint });
       return handle;
     });
   }
@@ -521,7 +522,6 @@ export class FakeHost implements Host {
   tcpConnect(spec: string): number {
     return this.#call("tcpConnect", [spec], () => {
       const parsed = JSON.parse(spec) as ConnectSpec;
-      if (parsed.tls !== undefined) return Code.UNSUPPORTED;
       const handle = this.#handle();
       const local = { address: "192.0.2.10", port: this.#port++ };
       const remote = { address: parsed.host, port: parsed.port };
@@ -1296,6 +1296,8 @@ function freshConnection(handle: number, listener: number, peer: FakePeer): Conn
   };
 }
 
+/** Of the certificate of every listener with TLS. */
+export const FINGERPRINT = "ab".repeat(32);
 const EMPTY = new Uint8Array(0);
 const START_CODE = Uint8Array.of(0, 0, 0, 1);
 

@@ -14,6 +14,8 @@ import dev.porthole.host.contract.Code
 import dev.porthole.host.contract.ConnectSpec
 import dev.porthole.host.contract.ListenSpec
 import dev.porthole.host.contract.OutletSpec
+import dev.porthole.host.contract.TlsClientSpec
+import dev.porthole.host.contract.TlsSpec
 import dev.porthole.host.contract.UdpSpec
 import dev.porthole.host.contract.parseEncoderSpec
 import dev.porthole.host.contract.parseRotation
@@ -48,21 +50,33 @@ import dev.porthole.host.net.Connection
 import dev.porthole.host.net.Connector
 import dev.porthole.host.net.Listener
 import dev.porthole.host.net.Network
+import dev.porthole.host.net.PlainWire
 import dev.porthole.host.net.SegmentationOffload
 import dev.porthole.host.net.UdpSocket
+import dev.porthole.host.net.Wire
 import dev.porthole.host.net.appendEndpoint
 import dev.porthole.host.net.closeReason
 import dev.porthole.host.net.interfacesJson
 import dev.porthole.host.net.numericAddress
+import dev.porthole.host.tls.Credentials
+import dev.porthole.host.tls.TlsFault
+import dev.porthole.host.tls.TlsFiles
+import dev.porthole.host.tls.TlsHandshake
+import dev.porthole.host.tls.TlsHandshakes
+import dev.porthole.host.tls.TlsWorkers
+import dev.porthole.host.tls.useGoodVersions
 import java.io.File
 import java.io.IOException
+import java.net.InetAddress
 import java.net.InetSocketAddress
 import java.nio.ByteBuffer
 import java.nio.channels.SocketChannel
+import java.security.GeneralSecurityException
 import java.security.SecureRandom
 import java.util.concurrent.ExecutorService
 import java.util.concurrent.Executors
 import java.util.concurrent.TimeUnit
+import javax.net.ssl.SNIHostName
 
 /** What a host works on; it outlives the host, save what [Host] makes itself. */
 internal class HostParts(
@@ -129,6 +143,8 @@ internal class Host(
     private val files = FileStore(parts.folder)
     private var writer: ExecutorService? = null
     private val connector = Connector(loop)
+    private val tlsFiles = TlsFiles(parts.folder)
+    private val tlsWorkers = TlsWorkers()
     private val random = SecureRandom()
     private var closed = false
 
@@ -199,6 +215,7 @@ internal class Host(
         network.dirty.clear()
         events.clear()
         connector.close()
+        tlsWorkers.close(FILES_MAX_MS)
         // What has been appended still reaches its file, and gives its buffers back.
         writer?.shutdown()
         writer?.awaitTermination(FILES_MAX_MS, TimeUnit.MILLISECONDS)
@@ -211,6 +228,7 @@ internal class Host(
             when (open) {
                 is Listener -> open.close()
                 is Connection -> open.reset()
+                is TlsHandshake -> open.cancel()
                 is UdpSocket -> open.close()
                 is OpenEncoder -> closeEncoder(open)
                 is OutputFile -> open.close()
@@ -251,13 +269,71 @@ internal class Host(
     override fun tcpListen(spec: String): Int =
         parsed(spec, ListenSpec::parse) { wanted ->
             val address = numericAddress(wanted.address) ?: return Code.INVALID
-            // Handshakes need an engine of their own beside the loop; until then nothing is promised.
-            if (wanted.tls) return Code.UNSUPPORTED
-            open { handle -> Listener.open(handle, network, wanted, address, ::accept) }
+            if (wanted.tls != null) return listenTls(wanted, wanted.tls, address)
+            open { handle -> Listener.open(handle, network, wanted, address, null, ::accept) }
         }
+
+    /** A listener whose certificate is being read or made. */
+    private object ListenerToBe
+
+    private fun listenTls(
+        wanted: ListenSpec,
+        spec: TlsSpec,
+        address: InetAddress,
+    ): Int {
+        val handle = nextHandle()
+        handles[handle] = ListenerToBe
+        tlsWorkers.execute {
+            val outcome = runCatching { tlsFiles.credentials(spec) }
+            loop.post {
+                if (handles[handle] !== ListenerToBe) return@post
+                handles.remove(handle)
+                try {
+                    handles[handle] = openTls(handle, wanted, address, outcome.getOrThrow())
+                } catch (error: Exception) {
+                    openFailed(handle, asTlsFault(error))
+                }
+            }
+        }
+        return handle
+    }
+
+    /** What the system's TLS itself refuses comes in its own words. */
+    private fun asTlsFault(error: Exception): Exception =
+        if (error is GeneralSecurityException) {
+            TlsFault(
+                "the certificate or its key is refused: ${error.message}",
+            )
+        } else {
+            error
+        }
+
+    private fun openTls(
+        handle: Int,
+        wanted: ListenSpec,
+        address: InetAddress,
+        credentials: Credentials,
+    ): Listener {
+        if (credentials.warning.isNotEmpty()) log.log(LogLevel.WARN, "listener $handle: ${credentials.warning}")
+        var handshakes: TlsHandshakes? = null
+        val listener =
+            Listener.open(handle, network, wanted, address, credentials.fingerprint) { _, channel ->
+                handshakes!!.begin(channel)
+            }
+        handshakes =
+            TlsHandshakes(network, parts.pool, tlsWorkers, credentials, { accept(listener, it) }) { peer, error ->
+                log.log(LogLevel.DEBUG, "listener $handle: TLS handshake with $peer failed: ${error.message}")
+            }
+        listener.onClosed = handshakes::close
+        return listener
+    }
 
     override fun listenerClose(listener: Int): Int {
         events.forget(listener)
+        if (handles[listener] === ListenerToBe) {
+            handles.remove(listener)
+            return Code.OK
+        }
         val open = handles[listener] as? Listener ?: return Code.GONE
         handles.remove(listener)
         open.close()
@@ -267,10 +343,15 @@ internal class Host(
     private fun accept(
         listener: Listener,
         channel: SocketChannel,
+    ): Unit = accept(listener, PlainWire(channel))
+
+    private fun accept(
+        listener: Listener,
+        wire: Wire,
     ) {
-        val local = channel.localAddress as InetSocketAddress
-        val peer = channel.remoteAddress as InetSocketAddress
-        val connection = add { Connection(it, network, channel, ::connectionFailed) }
+        val local = wire.channel.localAddress as InetSocketAddress
+        val peer = wire.channel.remoteAddress as InetSocketAddress
+        val connection = add { Connection(it, network, wire, ::connectionFailed) }
         val json = StringBuilder("{\"type\":\"accepted\",\"handle\":").append(connection.handle)
         json.append(",\"listener\":").append(listener.handle)
         json
@@ -284,27 +365,63 @@ internal class Host(
 
     override fun tcpConnect(spec: String): Int =
         parsed(spec, ConnectSpec::parse) { wanted ->
-            if (wanted.tls) return Code.UNSUPPORTED
             val handle = nextHandle()
+            val startUs = clock.nowUs()
             handles[handle] =
-                connector.connect(wanted, clock.nowUs()) { channel, error ->
+                connector.connect(wanted, startUs) { channel, error ->
                     handles.remove(handle)
-                    if (channel != null) connected(handle, channel) else openFailed(handle, error!!)
+                    when {
+                        channel == null -> openFailed(handle, error!!)
+                        wanted.tls == null -> connected(handle, PlainWire(channel))
+                        else -> secure(handle, channel, wanted, wanted.tls, startUs)
+                    }
                 }
             return handle
         }
 
-    private fun connected(
+    /** The handshake of a connection out. */
+    private fun secure(
         handle: Int,
         channel: SocketChannel,
+        wanted: ConnectSpec,
+        spec: TlsClientSpec,
+        startUs: Long,
     ) {
+        val name = spec.serverName ?: wanted.host
+        val makeEngine = {
+            tlsFiles.trusting(spec.trusted).createSSLEngine(name, wanted.port).apply {
+                useClientMode = true
+                useGoodVersions()
+                sslParameters =
+                    sslParameters.apply {
+                        // Names as HTTPS has them (RFC 9110 section 4.3.4).
+                        endpointIdentificationAlgorithm = "HTTPS"
+                        // A numeric address is no server name (RFC 6066 section 3).
+                        if (numericAddress(name) == null) serverNames = listOf(SNIHostName(name))
+                    }
+            }
+        }
+        val dueUs = startUs + wanted.timeoutMs * 1000L
+        handles[handle] =
+            TlsHandshake(network, channel, parts.pool, tlsWorkers, makeEngine, dueUs) { _, wire, error ->
+                handles.remove(handle)
+                if (wire != null) connected(handle, wire) else openFailed(handle, error!!)
+            }
+    }
+
+    private fun connected(
+        handle: Int,
+        wire: Wire,
+    ) {
+        val channel = wire.channel
         try {
             val json = StringBuilder("{\"type\":\"connected\",\"handle\":").append(handle)
             json.append(",\"local\":").appendEndpoint(channel.localAddress as InetSocketAddress)
             json.append(",\"peer\":").appendEndpoint(channel.remoteAddress as InetSocketAddress).append('}')
-            handles[handle] = Connection(handle, network, channel, ::connectionFailed)
+            handles[handle] = Connection(handle, network, wire, ::connectionFailed)
             events.post(handle, json.toString())
         } catch (error: IOException) {
+            wire.release()
             channel.close()
             openFailed(handle, error)
         }
@@ -342,6 +459,10 @@ internal class Host(
             }
 
             is Connector.Attempt -> {
+                open.cancel()
+            }
+
+            is TlsHandshake -> {
                 open.cancel()
             }
 

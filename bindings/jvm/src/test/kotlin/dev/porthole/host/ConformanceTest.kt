@@ -36,12 +36,13 @@ import java.nio.file.Files
 class ConformanceTest(
     private val name: String,
     private val steps: List<*>,
+    private val overTls: Boolean,
 ) {
     @Test
     fun `the host does what the case says`() {
         val folder = Files.createTempDirectory("porthole-conformance").toFile()
         try {
-            val runner = CaseRunner(folder)
+            val runner = CaseRunner(folder, overTls)
             try {
                 runner.play(steps)
             } finally {
@@ -60,9 +61,12 @@ class ConformanceTest(
             val root = System.getProperty("porthole.root") ?: "../.."
             val file = Json.parse(File(root, "bindings/contract/cases.json").readText()) as Map<*, *>
             val preludes = file["preludes"] as Map<*, *>
-            return (file["cases"] as List<*>).map { it as Map<*, *> }.map { case ->
-                val given = (case["given"] as? List<*> ?: emptyList<Any?>()).flatMap { preludes[it] as List<*> }
-                arrayOf(case["name"], given + case["steps"] as List<*>)
+            return (file["cases"] as List<*>).map { it as Map<*, *> }.flatMap { case ->
+                val given = case["given"] as? List<*> ?: emptyList<Any?>()
+                val steps = given.flatMap { preludes[it] as List<*> } + case["steps"] as List<*>
+                val plain = arrayOf(case["name"], steps, false)
+                val isOfConnection = "a connection" in given
+                if (isOfConnection) listOf(plain, arrayOf("${case["name"]}, over TLS", steps, true)) else listOf(plain)
             }
         }
     }
@@ -152,6 +156,7 @@ private class Held {
 
 private class CaseRunner(
     private val folder: File,
+    private val overTls: Boolean,
 ) {
     private val log = TestLog()
     private val camera = CaseCamera()
@@ -267,6 +272,10 @@ private class CaseRunner(
                 file(step, ms)
             }
 
+            "put" in step -> {
+                put(step)
+            }
+
             "waitMs" in step -> {
                 pumpFor((step["waitMs"] as Number).toLong())
             }
@@ -293,7 +302,11 @@ private class CaseRunner(
 
     /** Null when the result matches. */
     private fun call(step: Map<*, *>): String? {
-        val args = (step["args"] as? List<*> ?: emptyList<Any?>()).flatMap(::argument).toTypedArray()
+        val args =
+            (step["args"] as? List<*> ?: emptyList<Any?>())
+                .flatMap {
+                    argument(it, step["call"] == "tcpListen")
+                }.toTypedArray()
         val result = verbs.invoke(step["call"] as String, args)
         step["save"]?.let { variables[it as String] = if (result is Int) result.toLong() else result }
         (step["saveJson"] as? Map<*, *>)?.let { save(it, Json.parse(result as String)) }
@@ -307,9 +320,23 @@ private class CaseRunner(
         return if (matches) null else "returned $result"
     }
 
-    private fun argument(value: Any?): List<Any?> {
+    private fun argument(
+        value: Any?,
+        listens: Boolean,
+    ): List<Any?> {
         if (value is Map<*, *>) {
-            if ("json" in value) return listOf(Json.write(resolved(value["json"])))
+            if ("json" in value) {
+                val json = resolved(value["json"])
+                val spec =
+                    if (overTls &&
+                        listens
+                    ) {
+                        mapOf("tls" to mapOf("selfSigned" to true)) + json as Map<*, *>
+                    } else {
+                        json
+                    }
+                return listOf(Json.write(spec))
+            }
             if ("bytes" in value) return listOf(bytes(value["bytes"]))
             if ("plan" in value) {
                 val plan = plan(value["plan"] as List<*>)
@@ -517,9 +544,21 @@ private class CaseRunner(
         step: Map<*, *>,
         ms: Long,
     ) {
-        val wanted = bytes(step["is"])
         val file = File(filesFolder, step["file"] as String)
-        pumpUntil("the content of $file", ms) { file.exists() && file.readBytes().contentEquals(wanted) }
+        step["is"]?.let { content ->
+            val wanted = bytes(content)
+            pumpUntil("the content of $file", ms) { file.exists() && file.readBytes().contentEquals(wanted) }
+        }
+        if (step["ownerOnly"] == true) {
+            val others = Files.getPosixFilePermissions(file.toPath()).filterNot { it.name.startsWith("OWNER") }
+            if (others.isNotEmpty()) throw CaseFailure("its mode has $others")
+        }
+    }
+
+    private fun put(step: Map<*, *>) {
+        filesFolder.mkdirs()
+        val text = (step["copyOf"] as? String)?.let { File(filesFolder, it).readText() } ?: step["text"] as String
+        File(filesFolder, step["put"] as String).writeText(text)
     }
 
     // ── Events and time ────────────────────────────────────────────────────────────────────────────────────────────
@@ -556,6 +595,7 @@ private class CaseRunner(
         host.flushConnections()
         host.lookForChanges()
         host.loop.poll(clock.nowUs() + 1_000)
+        for (peer in peers.values) peer.goOn()
     }
 
     private fun pumpFor(ms: Long) {
@@ -661,6 +701,10 @@ private class CaseRunner(
                         value is List<*> && value.any { matches(matcher["contains"], it) }
                     }
 
+                    "includes" in matcher -> {
+                        value is String && (matcher["includes"] as String) in value
+                    }
+
                     "chars" in matcher && value is String -> {
                         value.length == matcher.int("chars")
                     }
@@ -707,11 +751,29 @@ private class CaseRunner(
 
         /** Read and not yet asked for. */
         val held = Held()
+        var tls: TlsPeer? = null
+        var serverTls: ((SocketChannel) -> TlsPeer)? = null
+        val crowd = ArrayList<SocketChannel>()
+
+        /** A server of TLS does its handshakes whatever the steps ask for meanwhile. */
+        fun goOn() {
+            val make = serverTls ?: return
+            if (tcp == null) {
+                tcp = server!!.accept()?.also { it.configureBlocking(false) } ?: return
+                tls = make(tcp!!)
+            }
+            try {
+                tls?.handshake()
+            } catch (_: IOException) {
+                // Whether it matters is seen by who reads.
+            }
+        }
 
         fun close() {
             tcp?.close()
             server?.close()
             udp?.close()
+            crowd.forEach { it.close() }
         }
     }
 
@@ -727,17 +789,46 @@ private class CaseRunner(
                 peer.tcp = channel
                 channel.connect(InetSocketAddress(LOOPBACK, number(step["port"]).toInt()))
                 pumpUntil("the peer's connection", ms) { channel.finishConnect() }
+                if (overTls || "tls" in step) secure(peer, step, ms)
+            }
+
+            "connectMany" -> {
+                repeat((step["many"] as Number).toInt()) {
+                    val channel = SocketChannel.open()
+                    channel.configureBlocking(false)
+                    peer.crowd += channel
+                    channel.connect(InetSocketAddress(LOOPBACK, number(step["port"]).toInt()))
+                    pumpUntil("a connection of the crowd", ms) { channel.finishConnect() }
+                }
+            }
+
+            "secure" -> {
+                var fault: IOException? = null
+                try {
+                    secure(peer, step, ms)
+                } catch (error: IOException) {
+                    fault = error
+                }
+                if ((fault != null) != (step["refused"] == true)) throw CaseFailure("the handshake: $fault")
+            }
+
+            "hangUp" -> {
+                peer.tcp!!.close()
             }
 
             "listen" -> {
                 val channel = ServerSocketChannel.open().bind(InetSocketAddress(LOOPBACK, 0))
                 channel.configureBlocking(false)
                 peer.server = channel
+                (step["tls"] as? Map<*, *>)?.let { settings ->
+                    peer.serverTls = { TlsPeer.server(it, settings, filesFolder) }
+                }
                 variables[step["save"] as String] = (channel.localAddress as InetSocketAddress).port.toLong()
             }
 
             "accept" -> {
                 pumpUntil("a connection to the peer", ms) {
+                    if (peer.tcp != null) return@pumpUntil true
                     peer.tcp = peer.server!!.accept()?.also { it.configureBlocking(false) }
                     peer.tcp != null
                 }
@@ -746,13 +837,13 @@ private class CaseRunner(
             "send" -> {
                 val buffer = ByteBuffer.wrap(bytes(step["bytes"]))
                 pumpUntil("room for the peer's ${buffer.remaining()} bytes", ms) {
-                    peer.tcp!!.write(buffer)
+                    peer.tls?.write(buffer) ?: peer.tcp!!.write(buffer)
                     !buffer.hasRemaining()
                 }
             }
 
             "end" -> {
-                peer.tcp!!.shutdownOutput()
+                peer.tls?.end() ?: peer.tcp!!.shutdownOutput()
             }
 
             "reset" -> {
@@ -817,13 +908,23 @@ private class CaseRunner(
         }
     }
 
+    private fun secure(
+        peer: Peer,
+        step: Map<*, *>,
+        ms: Long,
+    ) {
+        val tls = TlsPeer.client(peer.tcp!!, step["tls"] as? Map<*, *> ?: emptyMap<Any, Any>(), filesFolder)
+        peer.tls = tls
+        pumpUntil("the peer's handshake", ms) { tls.handshake() }
+    }
+
     /** Reads once: the count, 0 for nothing now, below 0 at the end. */
     private fun read(
         peer: Peer,
         most: Int = 1 shl 18,
     ): Int {
         val buffer = ByteBuffer.allocate(most)
-        val count = peer.tcp!!.read(buffer)
+        val count = peer.tls?.read(buffer) ?: peer.tcp!!.read(buffer)
         buffer.flip()
         peer.held.add(buffer)
         return count

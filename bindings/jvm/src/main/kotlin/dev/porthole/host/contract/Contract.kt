@@ -29,6 +29,9 @@ internal object Bounds {
     const val BLOBS_MAX_BYTES = 32L * 1024 * 1024
     const val PLAN_MAX_BYTES = 1 shl 20
     const val CLOSE_FLUSH_MAX_US = 5_000_000L
+    const val TLS_HANDSHAKE_MAX_US = 10_000_000L
+    const val TLS_HANDSHAKES_MAX = 64
+    const val TLS_FILE_MAX_BYTES = 64 * 1024
     const val HEAD_SLICE_BYTES = 2
     const val HEAD_PARAMETER_SET_BYTES = 512
     const val HEAD_JPEG_BYTES = 2048

@@ -3,6 +3,7 @@ package dev.porthole.host.contract
 import dev.porthole.host.cameras.EncoderSpec
 import dev.porthole.host.cameras.Rotation
 import dev.porthole.host.cameras.VideoCodec
+import dev.porthole.host.files.isFileName
 import dev.porthole.host.json.Json
 import dev.porthole.host.json.JsonFault
 import dev.porthole.host.json.JsonObject
@@ -12,27 +13,84 @@ import dev.porthole.host.json.JsonObject
 private val PORT = 0..65_535
 private val COUNT = 1..Int.MAX_VALUE
 
+/** TLS of a listener: files by name, or self-signed where they are null. */
+internal class TlsSpec(
+    val certificate: String?,
+    val key: String?,
+    val names: List<String>,
+) {
+    companion object {
+        fun parse(json: JsonObject): TlsSpec {
+            val spec =
+                TlsSpec(
+                    certificate = json.stringOrNull("certificate"),
+                    key = json.stringOrNull("key"),
+                    names =
+                        if (json.has("names")) {
+                            json.list("names").map {
+                                (it as? String)?.takeIf(String::isNotEmpty)
+                                    ?: throw JsonFault("\"names\" must be texts")
+                            }
+                        } else {
+                            emptyList()
+                        },
+                )
+            val files = listOf(spec.certificate, spec.key)
+            val isSound =
+                if (json.has("selfSigned")) {
+                    json.boolean("selfSigned", false) && files.all { it == null }
+                } else {
+                    files.all { it != null && isFileName(it) }
+                }
+            if (!isSound) throw JsonFault("\"tls\" must be \"certificate\" and \"key\" by name, or \"selfSigned\"")
+            return spec
+        }
+    }
+}
+
 internal class ListenSpec(
     val address: String,
     val port: Int,
-    val tls: Boolean,
+    val tls: TlsSpec?,
 ) {
     companion object {
         fun parse(text: String): ListenSpec =
-            Json.parseObject(text).let { ListenSpec(it.string("address"), it.int("port", PORT), it.has("tls")) }
+            Json.parseObject(text).let {
+                ListenSpec(it.string("address"), it.int("port", PORT), it.obj("tls")?.let(TlsSpec::parse))
+            }
+    }
+}
+
+/** TLS of a connection out. */
+internal class TlsClientSpec(
+    val serverName: String?,
+    val trusted: String?,
+) {
+    companion object {
+        fun parse(json: JsonObject): TlsClientSpec {
+            val spec = TlsClientSpec(json.stringOrNull("serverName"), json.stringOrNull("trusted"))
+            if (spec.serverName?.isEmpty() == true) throw JsonFault("\"serverName\" must not be empty")
+            if (spec.trusted != null && !isFileName(spec.trusted)) throw JsonFault("\"trusted\" must be a file's name")
+            return spec
+        }
     }
 }
 
 internal class ConnectSpec(
     val host: String,
     val port: Int,
-    val tls: Boolean,
+    val tls: TlsClientSpec?,
     val timeoutMs: Int,
 ) {
     companion object {
         fun parse(text: String): ConnectSpec =
             Json.parseObject(text).let {
-                ConnectSpec(it.string("host"), it.int("port", 1..65_535), it.has("tls"), it.int("timeoutMs", 1..60_000))
+                ConnectSpec(
+                    it.string("host"),
+                    it.int("port", 1..65_535),
+                    it.obj("tls")?.let(TlsClientSpec::parse),
+                    it.int("timeoutMs", 1..60_000),
+                )
             }
     }
 }

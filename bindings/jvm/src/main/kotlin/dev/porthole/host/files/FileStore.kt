@@ -124,13 +124,16 @@ private fun syncFolder(folder: File) {
 
 private val FILE_NAME = Regex("[A-Za-z0-9_-][A-Za-z0-9._-]{0,119}")
 
+/** Whether a name is one that the contract allows. */
+internal fun isFileName(name: String): Boolean = FILE_NAME.matches(name) && ".." !in name
+
 /** The app's own folder: what `fileOpen` and its kin may touch. The core's thread only. */
 internal class FileStore(
     private val folder: File?,
 ) {
     val isAvailable: Boolean get() = folder != null
 
-    fun isName(name: String): Boolean = FILE_NAME.matches(name) && ".." !in name
+    fun isName(name: String): Boolean = isFileName(name)
 
     /** The path of a good name; creates the folder. */
     fun path(name: String): File {

@@ -1,6 +1,7 @@
 package dev.porthole.host.net
 
 import dev.porthole.host.json.appendJson
+import dev.porthole.host.tls.TlsFault
 import java.net.ConnectException
 import java.net.Inet6Address
 import java.net.InetAddress
@@ -8,6 +9,7 @@ import java.net.InetSocketAddress
 import java.net.NoRouteToHostException
 import java.net.PortUnreachableException
 import java.net.UnknownHostException
+import javax.net.ssl.SSLException
 
 /** A numeric address as the contract has it: no brackets, no scope; IPv6 as RFC 5952 section 4 writes it. */
 internal fun numericText(address: InetAddress): String {
@@ -54,6 +56,7 @@ internal fun StringBuilder.appendEndpoint(endpoint: InetSocketAddress): StringBu
 internal fun closeReason(error: Exception): String {
     val text = (error.message ?: "").lowercase()
     return when {
+        error is TlsFault || error is SSLException -> "tls"
         "in use" in text -> "in-use"
         "permission denied" in text || "not permitted" in text || error is SecurityException -> "denied"
         "refused" in text || error is PortUnreachableException -> "refused"

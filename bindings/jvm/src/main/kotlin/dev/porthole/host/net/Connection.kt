@@ -30,13 +30,14 @@ import java.nio.channels.SocketChannel
 internal class Connection(
     val handle: Int,
     private val network: Network,
-    private val channel: SocketChannel,
+    private val wire: Wire,
     private val onFailed: (Connection) -> Unit,
 ) : Readiness,
     EventSource,
     Destination {
     private enum class State { OPEN, FLUSHING, DRAINING, CLOSED }
 
+    private val channel: SocketChannel = wire.channel
     private val key: SelectionKey = network.loop.register(channel, SelectionKey.OP_READ, this)
     private var state = State.OPEN
     private var interest = SelectionKey.OP_READ
@@ -112,6 +113,7 @@ internal class Connection(
         paused = false
         if (hasEvents()) network.events.activate(this)
         updateInterest()
+        if (wire.hasMore) network.loop.post(::readOn)
     }
 
     /** The core's own close: no event follows. */
@@ -157,6 +159,11 @@ internal class Connection(
         if (operations and SelectionKey.OP_READ != 0 && state != State.CLOSED) read()
     }
 
+    /** Reads what the system will not tell of: it is here already. */
+    private fun readOn() {
+        if (wire.hasMore && wantsToRead()) read()
+    }
+
     private fun read() {
         val buffer = network.readBuffer
         (buffer as Buffer).clear()
@@ -164,7 +171,7 @@ internal class Connection(
         (buffer as Buffer).limit(minOf(buffer.capacity(), most))
         val count =
             try {
-                channel.read(buffer)
+                wire.read(buffer)
             } catch (error: IOException) {
                 fail(error)
                 return
@@ -184,7 +191,16 @@ internal class Connection(
             }
         }
         updateInterest()
+        if (wire.hasMore && wantsToRead()) network.loop.post(::readOn)
     }
+
+    private fun wantsToRead(): Boolean =
+        !peerEnded &&
+            when (state) {
+                State.OPEN -> !paused && unreadBytes <= Bounds.UNREAD_MAX_BYTES - wire.roomNeeded
+                State.DRAINING -> true
+                else -> false
+            }
 
     private fun inboundEnded() {
         peerEnded = true
@@ -245,6 +261,7 @@ internal class Connection(
             return false
         }
         updateInterest()
+        if (wire.hasMore && wantsToRead()) network.loop.post(::readOn)
         return false
     }
 
@@ -281,10 +298,11 @@ internal class Connection(
 
     /** True when everything has left. */
     private fun send(): Boolean {
+        if (!flushWire()) return false
         while (true) {
             val rest = residue
             if (rest != null) {
-                val sent = channel.write(rest.slice(residueSent, residueEnd))
+                val sent = wire.write(rest.slice(residueSent, residueEnd))
                 progress(sent)
                 residueSent += sent
                 if (residueSent < residueEnd) return false
@@ -300,14 +318,14 @@ internal class Connection(
                 if (!sendControl(chunk)) return false
                 continue
             }
-            if (media == null) return true
+            if (media == null) return wire.owedBytes == 0
             val nowUs = network.clock.nowUs()
-            val unit = media.headUnit ?: return true
+            val unit = media.headUnit ?: return wire.owedBytes == 0
             // While control bytes wait, media stops at the packet's end.
             val to = if (control.isEmpty()) unit.length else unit.packetEnd(media.headSent)
             growSendBuffer(unit.length)
             val wanted = to - media.headSent
-            val sent = channel.write(unit.slice(media.headSent, to))
+            val sent = wire.write(unit.slice(media.headSent, to))
             if (sent > 0) {
                 lastProgressUs = nowUs
                 media.advance(sent, nowUs)
@@ -316,8 +334,20 @@ internal class Connection(
         }
     }
 
+    /** Hands on what is encrypted already. True when nothing of it is left. */
+    private fun flushWire(): Boolean {
+        val owed = wire.owedBytes
+        if (owed == 0) return true
+        wire.flush()
+        if (wire.owedBytes < owed) {
+            lastProgressUs = network.clock.nowUs()
+            outlet?.dropOld(lastProgressUs)
+        }
+        return wire.owedBytes == 0
+    }
+
     private fun sendControl(chunk: Chunk): Boolean {
-        val sent = channel.write(chunk.bytes)
+        val sent = wire.write(chunk.bytes)
         progress(sent)
         controlBytes -= sent
         if (chunk.bytes.hasRemaining()) return false
@@ -365,7 +395,10 @@ internal class Connection(
     /** Everything has left: FIN, then the peer's last words are thrown away until its own FIN. */
     private fun finishFlush() {
         try {
-            channel.shutdownOutput()
+            if (!wire.finish()) {
+                updateInterest()
+                return
+            }
         } catch (_: IOException) {
             dispose()
             return
@@ -419,6 +452,7 @@ internal class Connection(
         residue = null
         while (true) (control.removeFirstOrNull() ?: break).owner?.release()
         controlBytes = 0
+        wire.release()
         try {
             channel.close()
         } catch (_: IOException) {
@@ -437,16 +471,9 @@ internal class Connection(
     private fun updateInterest() {
         if (state == State.CLOSED) return
         var wanted = 0
-        val reads =
-            when (state) {
-                State.OPEN -> !paused && unreadBytes < Bounds.UNREAD_MAX_BYTES
-                State.DRAINING -> true
-                else -> false
-            }
-        if (reads && !peerEnded) wanted = SelectionKey.OP_READ
-        if (state != State.DRAINING && (controlBytes > 0 || residue != null || outlet?.isEmpty == false)) {
-            wanted = wanted or SelectionKey.OP_WRITE
-        }
+        if (wantsToRead()) wanted = SelectionKey.OP_READ
+        val owes = controlBytes > 0 || residue != null || wire.owedBytes > 0 || outlet?.isEmpty == false
+        if (state != State.DRAINING && owes) wanted = wanted or SelectionKey.OP_WRITE
         if (wanted == interest || !key.isValid) return
         interest = wanted
         key.interestOps(wanted)

@@ -52,7 +52,14 @@ internal class Connector(
         fun cancel() {
             over = true
             timer?.cancel()
-            channel?.close()
+            val opened = channel ?: return
+            try {
+                // It may be connected without our having been told.
+                opened.setOption(StandardSocketOptions.SO_LINGER, 0)
+            } catch (_: IOException) {
+                // Already dead: closing is all that is left.
+            }
+            opened.close()
         }
 
         private fun connect(

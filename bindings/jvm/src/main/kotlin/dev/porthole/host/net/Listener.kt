@@ -24,6 +24,9 @@ internal class Listener private constructor(
     val address: String,
     private val accept: (Listener, SocketChannel) -> Unit,
 ) : Readiness {
+    /** Told when it closes. */
+    var onClosed: () -> Unit = {}
+
     private val key: SelectionKey = network.loop.register(channel, SelectionKey.OP_ACCEPT, this)
     private var pause: Timer? = null
 
@@ -51,6 +54,7 @@ internal class Listener private constructor(
     fun close() {
         pause?.cancel()
         channel.close()
+        onClosed()
     }
 
     /** Out of descriptors, most likely: the socket stays readable, so wait a little instead of spinning. */
@@ -74,6 +78,7 @@ internal class Listener private constructor(
             network: Network,
             spec: ListenSpec,
             address: InetAddress,
+            fingerprint: String?,
             accept: (Listener, SocketChannel) -> Unit,
         ): Listener {
             val channel = ServerSocketChannel.open()
@@ -89,7 +94,8 @@ internal class Listener private constructor(
                     .appendJson(spec.address)
                     .append(",\"port\":")
                     .append(port)
-                    .append('}')
+                if (fingerprint != null) json.append(",\"fingerprint\":").appendJson(fingerprint)
+                json.append('}')
                 network.events.post(handle, json.toString())
                 return listener
             } catch (error: Exception) {
