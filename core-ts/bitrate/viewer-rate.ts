@@ -113,7 +113,8 @@ export class ViewerRate {
 
   /** A second. */
   #growth(): number {
-    const share = this.#fullAt === undefined ? Number.POSITIVE_INFINITY : this.#rate / this.#fullAt;
+    const rate = this.#rate;
+    const share = this.#fullAt === undefined ? Number.POSITIVE_INFINITY : rate / this.#fullAt;
     return share < NEAR_FROM ? UP_BELOW : share < NEAR_TO ? UP_NEAR : UP_BEYOND;
   }
 
