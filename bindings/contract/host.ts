@@ -62,6 +62,14 @@ export const TLS_FILE_MAX_BYTES = 64 * 1024;
 /** The self-signed certificate and its key in the app's own folder, PEM. */
 export const SELF_SIGNED_CERTIFICATE = "tls-self-signed.pem";
 export const SELF_SIGNED_KEY = "tls-self-signed-key.pem";
+/** UDP units of at most so many packets are never paced: they are no burst that a network would mind. */
+export const PACE_UNIT_PACKETS = 16;
+/** A paced unit leaves in bursts of so many packets. */
+export const PACE_BURST_PACKETS = 8;
+/** Upper bounds of what {@link Host.wireAges} counts in microseconds, inclusive. */
+export const WIRE_AGE_BOUNDS_US: readonly number[] = [
+  1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000,
+];
 /** A unit's `head`: first bytes of an H.264 slice NAL unit. */
 export const HEAD_SLICE_BYTES = 2;
 /** A unit's `head`: whole parameter sets and SEI up to this many bytes. */
@@ -181,6 +189,11 @@ export type OutletSpec = {
    * fan-out's next key unit. `latest-only`: a new unit replaces the queued, unbegun one, always.
    */
   readonly overflow: "skip-to-key" | "latest-only";
+  /**
+   * UDP only: the time in microseconds, 0 … 1,000,000, over which a unit of more than {@link PACE_UNIT_PACKETS} packets is
+   * spread (README.md, "Pacing"). Absent or 0: at once. With another destination it is INVALID.
+   */
+  readonly paceUs?: number;
 };
 
 /** The form in which a fan-out's plans are cut; hosts may use it to choose how to send. */
@@ -199,6 +212,12 @@ export type OutletStats = {
   /** `nowUs` of the last byte that the system took; of the opening before that. */
   readonly progressUs: number;
 };
+
+/**
+ * Result of {@link Host.wireAges} as JSON, by the kind of destination. `counts`: units whose age was at most each of
+ * {@link WIRE_AGE_BOUNDS_US} and above the one before, then those above all; `sumUs`: of all their ages.
+ */
+export type WireAges = Readonly<Record<"udp" | "tcp", { readonly counts: readonly number[]; readonly sumUs: number }>>;
 
 /** One camera of {@link Host.cameras}. */
 export type CameraInfo = {
@@ -354,6 +373,11 @@ export interface Host {
   outletClose(outlet: number): number;
   /** JSON of {@link OutletStats}, or "" when the outlet is gone. */
   outletStats(outlet: number): string;
+  /**
+   * JSON of {@link WireAges}: how old units were, counted from their frame's capture, when the system took their last byte.
+   * Of all outlets since the host began. Files don't count, nor what was skipped.
+   */
+  wireAges(): string;
   /** Makes a fan-out: one plan a frame for all outlets that are its members. */
   fanoutCreate(form: FanoutForm): HandleOrCode;
   /** Makes an outlet a member, waiting for the next key unit of this fan-out. Twice: OK, and it waits for a key again. */

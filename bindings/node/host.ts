@@ -36,6 +36,7 @@ import { interfaces, watchInterfaces } from "./network.ts";
 import { Outlet } from "./outlets.ts";
 import { TlsFiles } from "./tls-files.ts";
 import { UdpSocket } from "./udp.ts";
+import { WireAgeCounter } from "./wire-ages.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
@@ -69,6 +70,7 @@ export class NodeHost implements Host {
   readonly #parts: HostParts;
   readonly #frames = new Frames();
   readonly #blobs: Blobs;
+  readonly #wireAges = { udp: new WireAgeCounter(), tcp: new WireAgeCounter() };
   readonly #cameras: ReadonlyMap<string, CameraSource>;
   readonly #config: ConfigFile | undefined;
   readonly #state: ConfigFile | undefined;
@@ -281,7 +283,8 @@ export class NodeHost implements Host {
     const outlet = parsed<OutletSpec>(spec);
     if (outlet === undefined || !(outlet.maxBytes >= 0 && outlet.maxAgeMs >= 0)) return Code.INVALID;
     if (outlet.overflow !== "skip-to-key" && outlet.overflow !== "latest-only") return Code.INVALID;
-    const { connection, udp, file } = outlet;
+    const { connection, udp, file, paceUs = 0 } = outlet;
+    if (!(paceUs >= 0 && paceUs <= 1_000_000) || (paceUs > 0 && udp === undefined)) return Code.INVALID;
     if ([connection, udp, file].filter((handle) => handle !== undefined).length !== 1) return Code.INVALID;
     if (udp !== undefined) {
       return this.#with(udp, UdpSocket, (socket) => {
@@ -305,6 +308,11 @@ export class NodeHost implements Host {
   outletStats(outlet: number): string {
     const found = this.#handles.get(outlet, Outlet);
     return found === undefined ? "" : JSON.stringify(found.stats());
+  }
+
+  wireAges(): string {
+    const { udp, tcp } = this.#wireAges;
+    return JSON.stringify({ udp: udp.figures(), tcp: tcp.figures() });
   }
 
   fanoutCreate(form: FanoutForm): number {
@@ -469,11 +477,13 @@ export class NodeHost implements Host {
 
   #openOutlet(spec: OutletSpec, destination: Outlet["destination"]): Outlet {
     const handle = this.#handles.next();
-    const outlet = new Outlet(handle, spec, destination, this.events, (ended) => {
+    const ages = spec.udp !== undefined ? this.#wireAges.udp : spec.file === undefined ? this.#wireAges.tcp : undefined;
+    const ended = (outlet: Outlet): void => {
       this.#handles.remove(handle);
       this.events.drop(handle);
-      for (const fanout of ended.memberships.keys()) this.#handles.get(fanout, Fanout)?.forget(ended);
-    });
+      for (const fanout of outlet.memberships.keys()) this.#handles.get(fanout, Fanout)?.forget(outlet);
+    };
+    const outlet = new Outlet(handle, spec, destination, this.events, ended, ages);
     this.#handles.add(handle, outlet);
     return outlet;
   }

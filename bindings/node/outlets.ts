@@ -10,6 +10,7 @@ import { nowUs } from "./clock.ts";
 import type { Gathered } from "./gather.ts";
 import type { Disposable } from "./handles.ts";
 import type { EventQueue } from "./loop.ts";
+import type { WireAgeCounter } from "./wire-ages.ts";
 
 /** One unit of a fan-out, shared by all members that take it. */
 export type Unit = {
@@ -79,6 +80,7 @@ export class Outlet implements Disposable {
   readonly #spec: OutletSpec;
   readonly #events: EventQueue;
   readonly #ended: (outlet: Outlet) => void;
+  readonly #ages: WireAgeCounter | undefined;
   #queue: Queued[] = [];
   #queuedBytes = 0;
   /** The unit whose bytes were handed on last, while the system has not taken all of them. */
@@ -92,19 +94,24 @@ export class Outlet implements Disposable {
   #progressUs = nowUs();
   #closed = false;
 
-  /** @param ended called once when the outlet closes, whoever closed it. */
+  /**
+   * @param ended called once when the outlet closes, whoever closed it.
+   * @param ages counts how old units are when the system has them; absent for files.
+   */
   constructor(
     handle: number,
     spec: OutletSpec,
     destination: Destination,
     events: EventQueue,
     ended: (outlet: Outlet) => void,
+    ages?: WireAgeCounter,
   ) {
     this.handle = handle;
     this.destination = destination;
     this.#spec = spec;
     this.#events = events;
     this.#ended = ended;
+    this.#ages = ages;
   }
 
   /** Offers a unit to a membership of this outlet. @returns whether it was queued. Call the destination's pump afterwards. */
@@ -189,11 +196,26 @@ export class Outlet implements Disposable {
       this.#sentBytes += bytes;
       this.#progressUs = nowUs();
     }
-    if (this.#leavingEnds) this.#sentUnits += 1;
+    if (this.#leavingEnds) {
+      this.#sentUnits += 1;
+      // What was given up counts as sent, but it says nothing of time.
+      if (counts) this.#ages?.note(this.#progressUs - this.#leaving!.timeUs);
+    }
     this.#leaving = undefined;
     this.#leavingEnds = false;
     this.#leavingBytes = 0;
     this.#lastUntaken = 0;
+  }
+
+  /** Over how long large units are spread, 0 for not at all. */
+  get paceUs(): number {
+    return this.#spec.paceUs ?? 0;
+  }
+
+  /** Packets of the unit that is next, all and those handed on; undefined when nothing is queued. */
+  get headPackets(): { readonly all: number; readonly handed: number } | undefined {
+    const head = this.#queue[0];
+    return head === undefined ? undefined : { all: head.unit.gather().packetEnds.length, handed: head.packet };
   }
 
   /** Whether bytes are on their way that {@link taken} has not been told of. */

@@ -8,7 +8,7 @@ import * as dgram from "node:dgram";
 import * as net from "node:net";
 import * as os from "node:os";
 import type { CloseReason } from "../contract/events.ts";
-import { DATAGRAMS_WAITING_MAX, type UdpSpec } from "../contract/host.ts";
+import { DATAGRAMS_WAITING_MAX, PACE_BURST_PACKETS, PACE_UNIT_PACKETS, type UdpSpec } from "../contract/host.ts";
 import { plainAddress } from "./addresses.ts";
 import { nowUs } from "./clock.ts";
 import type { HostParts } from "./connections.ts";
@@ -32,6 +32,9 @@ export class UdpSocket implements Disposable, Destination {
   #open = true;
   #waiting = 0;
   #refusedUs = Number.NEGATIVE_INFINITY;
+  /** When the unit began that is being paced, and what wakes us for its next burst. */
+  #pacedSinceUs = 0;
+  #paceTimer: NodeJS.Timeout | undefined;
 
   constructor(parts: HostParts, spec: UdpSpec) {
     this.#parts = parts;
@@ -92,11 +95,31 @@ export class UdpSocket implements Disposable, Destination {
 
   pump(): void {
     while (this.#open && !this.#wouldBlock()) {
+      if (this.outlet !== undefined && this.outlet.paceUs > 0 && this.#mustWait(this.outlet)) return;
       const packet = this.outlet?.next(DATAGRAM_MAX_BYTES, true);
       if (packet === undefined) return;
       this.#socket.send(packet, 0, packet.length, this.#sent);
       if (!this.#wouldBlock()) this.outlet?.taken(packet.length);
     }
+  }
+
+  /** True when the next packet of a large unit has to wait; then it is seen to. */
+  #mustWait(outlet: Outlet): boolean {
+    if (this.#paceTimer !== undefined) return true;
+    const packets = outlet.headPackets;
+    if (packets === undefined || packets.all <= PACE_UNIT_PACKETS) return false;
+    if (packets.handed === 0) this.#pacedSinceUs = nowUs();
+    if (packets.handed === 0 || packets.handed % PACE_BURST_PACKETS !== 0) return false;
+    const waitUs = this.#pacedSinceUs + (outlet.paceUs * packets.handed) / packets.all - nowUs();
+    if (waitUs <= 0) return false;
+    this.#paceTimer = setTimeout(
+      () => {
+        this.#paceTimer = undefined;
+        this.pump();
+      },
+      Math.ceil(waitUs / 1_000),
+    );
+    return true;
   }
 
   untakenBytes(): number {
@@ -105,6 +128,8 @@ export class UdpSocket implements Disposable, Destination {
 
   outletClosed(): void {
     // A packet is a datagram, and none is ever half sent.
+    clearTimeout(this.#paceTimer);
+    this.#paceTimer = undefined;
     this.outlet = undefined;
   }
 

@@ -156,6 +156,17 @@ const rtsp = keys(
       ),
       {},
     ),
+    udpPacing: v.optional(
+      wholeNumber(
+        0,
+        90,
+        "% of a frame's time",
+        "Over how much of the time between two pictures the packets of a large picture are spread for each viewer over UDP. 0 " +
+          "sends them at once, which costs least. Where an access point or a switch drops the end of key frames (viewers over UDP " +
+          "report loss, those over TCP see none), try 50; the picture comes that much later. For those who connect from then on.",
+      ),
+      0,
+    ),
     sessionTimeout: v.optional(
       wholeNumber(10, 3_600, "s", "A session that gives no sign of life for this long ends; clients are told so."),
       60,

@@ -4,6 +4,7 @@
  * Names, labels and units follow Prometheus' conventions: base units, `_total` for counters. They are API: the dashboard in
  * docs/ and other people's alerts use them.
  */
+import { WIRE_AGE_BOUNDS_US, type WireAges } from "../../bindings/contract/host.ts";
 import { MICROS_PER_SECOND, type Micros } from "../time/units.ts";
 import type { ServerContext } from "./context.ts";
 import type { Histogram } from "./metrics.ts";
@@ -12,6 +13,9 @@ export const METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
 type Labels = Readonly<Record<string, string>>;
 type Sample = readonly [labels: Labels, value: number];
+
+/** As a {@link Histogram} has it. */
+type Spread = { readonly bounds: readonly number[]; readonly counts: readonly number[]; readonly sum: number };
 
 /** Collects families of samples; each name is begun once. */
 class Exposition {
@@ -25,7 +29,7 @@ class Exposition {
     this.#family(name, "counter", help, samples);
   }
 
-  histogram(name: string, help: string, histograms: readonly (readonly [Labels, Histogram])[]): void {
+  histogram(name: string, help: string, histograms: readonly (readonly [Labels, Spread])[]): void {
     this.#head(name, "histogram", help);
     for (const [labels, { bounds, counts, sum }] of histograms) {
       let count = 0;
@@ -158,6 +162,16 @@ function aboutStreams(out: Exposition, context: ServerContext): void {
   out.gauge("porthole_kept_pictures_bytes", "Pictures kept for ?cache= and as latest snapshots.", [
     [{}, context.keptPictures.bytes],
   ]);
+  const ages = JSON.parse(runtime.host.wireAges()) as WireAges;
+  const bounds = WIRE_AGE_BOUNDS_US.map((us) => us / MICROS_PER_SECOND);
+  out.histogram(
+    "porthole_wire_age_seconds",
+    "From a frame's capture to its last byte for a viewer in the system's hands.",
+    [
+      [{ transport: "udp" }, { bounds, counts: ages.udp.counts, sum: ages.udp.sumUs / MICROS_PER_SECOND }],
+      [{ transport: "tcp" }, { bounds, counts: ages.tcp.counts, sum: ages.tcp.sumUs / MICROS_PER_SECOND }],
+    ],
+  );
   out.histogram("porthole_first_picture_seconds", "From PLAY or GET to the first picture on its way.", [
     [{ protocol: "rtsp" }, metrics.firstPictureSeconds.rtsp],
     [{ protocol: "http" }, metrics.firstPictureSeconds.http],

@@ -21,6 +21,7 @@ export class Histogram {
   readonly bounds: readonly number[];
   /** Values up to each bound and above the one before it; the last are above all of them. */
   readonly counts: number[];
+  /** Of all values. */
   sum = 0;
 
   /** @param bounds rising. */

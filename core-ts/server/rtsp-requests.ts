@@ -400,6 +400,7 @@ function adoptTransport(
       user: exchange.user,
       userAgent: exchange.request.headers.get("User-Agent"),
       timeoutUs: seconds(context.config.rtsp.sessionTimeout),
+      udpPacing: context.config.rtsp.udpPacing,
     },
     (ended) => {
       context.sessions.delete(ended.id);

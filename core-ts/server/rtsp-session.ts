@@ -33,6 +33,8 @@ export const SKIP_LOG_INTERVAL_US: Micros = seconds(10);
 export const OUTLET_LEAST_BYTES = 512 * 1024;
 export const OUTLET_MOST_BYTES = 8 * 1024 * 1024;
 export const OUTLET_AGE_MS = 1000;
+/** The most that hosts take, for pictures that are a second apart or more. */
+const PACE_MAX_US: Micros = seconds(1);
 
 /** The connection's side of an interleaved session: it lends its outlet and takes control bytes. */
 export interface InterleavedCarrier {
@@ -57,6 +59,8 @@ export type SessionOptions = {
   readonly user: string | undefined;
   readonly userAgent: string | undefined;
   readonly timeoutUs: Micros;
+  /** Percent of a frame's time over which a large picture's packets are spread over UDP. */
+  readonly udpPacing: number;
 };
 
 export class RtspSession implements HandleOwner, Viewer, AdaptedViewer {
@@ -71,6 +75,7 @@ export class RtspSession implements HandleOwner, Viewer, AdaptedViewer {
   readonly #viewers: Viewers;
   readonly #viewerId: number;
   readonly #timeoutUs: Micros;
+  readonly #udpPacing: number;
   readonly #startedUs: Micros;
   readonly #onEnd: (session: RtspSession) => void;
   #transport: SessionTransport;
@@ -109,6 +114,7 @@ export class RtspSession implements HandleOwner, Viewer, AdaptedViewer {
     this.user = options.user;
     this.#userAgent = options.userAgent;
     this.#timeoutUs = options.timeoutUs;
+    this.#udpPacing = options.udpPacing;
     this.#onEnd = onEnd;
     this.#startedUs = runtime.nowUs;
     this.#lastSeenUs = runtime.nowUs;
@@ -374,8 +380,14 @@ export class RtspSession implements HandleOwner, Viewer, AdaptedViewer {
         maxBytes,
         maxAgeMs: OUTLET_AGE_MS,
         overflow: "skip-to-key",
+        ...(this.#udpPacing > 0 ? { paceUs: this.#paceUs() } : {}),
       }),
     );
+  }
+
+  #paceUs(): Micros {
+    const frameUs = MICROS_PER_SECOND / this.profile.encoder.spec.fps;
+    return Math.min(PACE_MAX_US, Math.round(this.#udpPacing * 0.01 * frameUs));
   }
 
   #leave(): void {

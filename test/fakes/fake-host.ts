@@ -38,9 +38,12 @@ import {
   type ListenSpec,
   type OutletSpec,
   type OutletStats,
+  PACE_BURST_PACKETS,
+  PACE_UNIT_PACKETS,
   PLAN_MAX_BYTES,
   type ReadyInfo,
   type UdpSpec,
+  WIRE_AGE_BOUNDS_US,
 } from "../../bindings/contract/host.ts";
 import { textOfBytes } from "../../core-ts/bytes/text.ts";
 
@@ -60,6 +63,8 @@ type Unit = {
   /** Where packets end, ascending, the last one at `bytes.length`. */
   readonly ends: readonly number[];
   sent: number;
+  /** When its first packet left, for pacing. */
+  begunUs: number;
 };
 
 type Membership = {
@@ -248,6 +253,10 @@ export class FakeHost implements Host {
   readonly #blobs = new Map<number, Uint8Array>();
   readonly #files = new Map<number, string>();
   readonly #disk = new Map<string, Uint8Array[]>();
+  readonly #wireAges = {
+    udp: { counts: new Array<number>(WIRE_AGE_BOUNDS_US.length + 1).fill(0), sumUs: 0 },
+    tcp: { counts: new Array<number>(WIRE_AGE_BOUNDS_US.length + 1).fill(0), sumUs: 0 },
+  };
   #blobBytes = 0;
   #handles = 0;
   #frameNumber = 0;
@@ -408,6 +417,7 @@ export class FakeHost implements Host {
       for (const encoder of this.encoders.values()) {
         if (this.encoding && encoder.nextUs < nextUs) nextUs = encoder.nextUs;
       }
+      for (const outlet of this.#outlets.values()) nextUs = Math.min(nextUs, this.#pacedUs(outlet) ?? nextUs);
       this.nowUs = Math.max(this.nowUs, nextUs);
       if (this.encoding) this.#encode();
       for (const outlet of this.#outlets.values()) this.#flow(outlet);
@@ -796,6 +806,19 @@ export class FakeHost implements Host {
     });
   }
 
+  wireAges(): string {
+    return this.#callText("wireAges", [], () => JSON.stringify(this.#wireAges));
+  }
+
+  #noteWireAge({ spec }: Outlet, timeUs: number): void {
+    if (spec.file !== undefined) return;
+    const ages = this.#wireAges[spec.udp === undefined ? "tcp" : "udp"];
+    const ageUs = Math.max(0, this.nowUs - timeUs);
+    const at = WIRE_AGE_BOUNDS_US.findIndex((bound) => ageUs <= bound);
+    ages.counts[at < 0 ? WIRE_AGE_BOUNDS_US.length : at]! += 1;
+    ages.sumUs += ageUs;
+  }
+
   fanoutCreate(form: FanoutForm): number {
     return this.#call("fanoutCreate", [form], () => {
       const handle = this.#handle();
@@ -856,7 +879,8 @@ export class FakeHost implements Host {
       let takers = 0;
       const timeUs = source?.timeUs ?? this.nowUs;
       for (const membership of group.members.values()) {
-        if (this.#offer({ membership, frame, timeUs, key, bytes: run.bytes, ends: run.ends, sent: 0 })) takers++;
+        if (this.#offer({ membership, frame, timeUs, key, bytes: run.bytes, ends: run.ends, sent: 0, begunUs: 0 }))
+          takers++;
       }
       return takers;
     });
@@ -1122,20 +1146,39 @@ export class FakeHost implements Host {
       if (connection !== undefined) this.#flowConnection(connection);
       return;
     }
-    // Datagrams and files take everything at once.
+    // Datagrams and files take everything at once, save what is paced.
     const socket = spec.udp === undefined ? undefined : this.#sockets.get(spec.udp);
-    for (const unit of outlet.queue.splice(0)) {
+    for (let unit = outlet.queue[0]; unit !== undefined; unit = outlet.queue[0]) {
       let at = 0;
-      for (const end of unit.ends) {
+      const packets = unit.ends.length;
+      const paceUs = packets > PACE_UNIT_PACKETS ? (spec.paceUs ?? 0) : 0;
+      if (unit.sent === 0) unit.begunUs = this.nowUs;
+      for (const [index, end] of unit.ends.entries()) {
+        const isBurst = index % PACE_BURST_PACKETS === 0;
+        if (end > unit.sent && isBurst && this.nowUs < unit.begunUs + (paceUs * index) / packets) return;
+        if (end <= unit.sent) {
+          at = end;
+          continue;
+        }
+        unit.sent = end;
         const bytes = unit.bytes.slice(at, end);
         at = end;
         if (socket?.peer !== undefined) this.datagrams.push({ socket: socket.handle, to: socket.peer, bytes });
         else if (spec.file !== undefined) this.#disk.get(this.#files.get(spec.file) ?? "")?.push(bytes);
       }
+      outlet.queue.shift();
       outlet.sentBytes += unit.bytes.length;
       outlet.sentUnits += 1;
       outlet.progressUs = this.nowUs;
+      this.#noteWireAge(outlet, unit.timeUs);
     }
+  }
+
+  /** When the next burst of a unit that is being paced is due. */
+  #pacedUs({ spec, queue: [unit] }: Outlet): number | undefined {
+    if (spec.udp === undefined || unit === undefined || unit.sent === 0) return undefined;
+    const index = unit.ends.indexOf(unit.sent) + 1;
+    return Math.ceil(unit.begunUs + ((spec.paceUs ?? 0) * index) / unit.ends.length);
   }
 
   /** Sends what the window takes: the rest of a begun packet, then control, then media. */
@@ -1167,6 +1210,7 @@ export class FakeHost implements Host {
       if (unit.sent === unit.bytes.length) {
         outlet.queue.shift();
         outlet.sentUnits += 1;
+        this.#noteWireAge(outlet, unit.timeUs);
       }
       if (outlet.closing && unit.ends.includes(unit.sent)) outlet.queue.length = 0;
     }

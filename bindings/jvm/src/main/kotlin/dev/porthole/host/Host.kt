@@ -46,6 +46,7 @@ import dev.porthole.host.media.Membership
 import dev.porthole.host.media.Outlet
 import dev.porthole.host.media.SharedBytes
 import dev.porthole.host.media.TurnFrames
+import dev.porthole.host.media.WireAges
 import dev.porthole.host.net.Connection
 import dev.porthole.host.net.Connector
 import dev.porthole.host.net.Listener
@@ -137,6 +138,8 @@ internal class Host(
     private val units = MediaUnitPool()
     private val plans = GatherPlanRunner(parts.pool, units)
     private val skipped = ArrayList<Membership>()
+    private val udpAges = WireAges()
+    private val tcpAges = WireAges()
 
     private val config = parts.configFile?.let { ConfigFile(it) }
     private val state = parts.stateFile?.let { ConfigFile(it) }
@@ -699,7 +702,13 @@ internal class Host(
             if (destination.outlet != null || (destination as? UdpSocket)?.isConnected == false) return Code.INVALID
             if (destination is Connection) destination.prepareForMedia()
             val handle = nextHandle()
-            val outlet = Outlet(handle, wanted, destination, clock.nowUs()) { skipped += it }
+            val ages =
+                when (destination) {
+                    is Connection -> tcpAges
+                    is UdpSocket -> udpAges
+                    else -> null
+                }
+            val outlet = Outlet(handle, wanted, destination, clock.nowUs(), ages) { skipped += it }
             destination.outlet = outlet
             handles[handle] = outlet
             return handle
@@ -719,6 +728,8 @@ internal class Host(
             "\"sentBytes\":${open.sentBytes},\"sentUnits\":${open.sentUnits}," +
             "\"skippedUnits\":${open.skippedUnits},\"progressUs\":${open.progressUs}}"
     }
+
+    override fun wireAges(): String = "{\"udp\":${udpAges.json()},\"tcp\":${tcpAges.json()}}"
 
     /** An outlet that is open; one whose destination has gone is forgotten here. */
     private fun outlet(handle: Int): Outlet? {

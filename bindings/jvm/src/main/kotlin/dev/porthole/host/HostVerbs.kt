@@ -90,6 +90,8 @@ internal interface HostVerbs {
 
     fun outletStats(outlet: Int): String
 
+    fun wireAges(): String
+
     fun fanoutCreate(form: String): Int
 
     fun fanoutAdd(

@@ -32,6 +32,9 @@ internal object Bounds {
     const val TLS_HANDSHAKE_MAX_US = 10_000_000L
     const val TLS_HANDSHAKES_MAX = 64
     const val TLS_FILE_MAX_BYTES = 64 * 1024
+    const val PACE_UNIT_PACKETS = 16
+    const val PACE_BURST_PACKETS = 8
+    const val PACE_MAX_US = 1_000_000
     const val HEAD_SLICE_BYTES = 2
     const val HEAD_PARAMETER_SET_BYTES = 512
     const val HEAD_JPEG_BYTES = 2048

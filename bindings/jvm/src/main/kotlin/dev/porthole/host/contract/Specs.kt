@@ -127,6 +127,8 @@ internal class OutletSpec(
     val maxBytes: Int,
     val maxAgeUs: Long,
     val overflow: Overflow,
+    /** Over how long large units are spread; 0 for not at all. */
+    val paceUs: Long = 0,
 ) {
     companion object {
         fun parse(text: String): OutletSpec {
@@ -144,10 +146,12 @@ internal class OutletSpec(
                             "latest-only" -> Overflow.LATEST_ONLY
                             else -> throw JsonFault("\"overflow\" must be skip-to-key or latest-only")
                         },
+                    paceUs = (json.intOrNull("paceUs", 0..Bounds.PACE_MAX_US) ?: 0).toLong(),
                 )
             if (listOfNotNull(spec.connection, spec.udp, spec.file).size != 1) {
                 throw JsonFault("exactly one of \"connection\", \"udp\" and \"file\"")
             }
+            if (spec.paceUs > 0 && spec.udp == null) throw JsonFault("\"paceUs\" is for UDP")
             return spec
         }
     }

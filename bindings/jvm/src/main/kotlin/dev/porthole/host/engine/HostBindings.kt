@@ -95,6 +95,7 @@ internal class HostBindings(
         number("outletOpen") { verbs.outletOpen(it.text(0)) }
         number("outletClose") { verbs.outletClose(it.int(0)) }
         text("outletStats") { verbs.outletStats(it.int(0)) }
+        text("wireAges") { verbs.wireAges() }
         number("fanoutCreate") { verbs.fanoutCreate(it.text(0)) }
         number("fanoutAdd") { verbs.fanoutAdd(it.int(0), it.int(1)) }
         number("fanoutRemove") { verbs.fanoutRemove(it.int(0), it.int(1)) }

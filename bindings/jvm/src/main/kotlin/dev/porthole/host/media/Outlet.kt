@@ -44,6 +44,7 @@ internal class Membership(
  * A bounded queue of units in front of one [Destination] (`bindings/contract/README.md`, "Lanes, outlets, memberships").
  * The core's thread only. It never blocks and never holds more than its bound, save the one unit that an empty outlet takes.
  *
+ * @param ages counts how old units are when the system has them; null for files.
  * @param onSkipped told the first time something of a membership is dropped since its last report.
  */
 internal class Outlet(
@@ -51,6 +52,7 @@ internal class Outlet(
     private val spec: OutletSpec,
     private val destination: Destination,
     nowUs: Long,
+    private val ages: WireAges? = null,
     private val onSkipped: (Membership) -> Unit,
 ) {
     val memberships = ArrayList<Membership>(2)
@@ -78,6 +80,9 @@ internal class Outlet(
         private set
     var closed = false
         private set
+
+    /** Over how long large units are spread; 0 for not at all. */
+    val paceUs: Long get() = spec.paceUs
 
     /** The unit to send next, or null. */
     val headUnit: MediaUnit? get() = if (count == 0) null else units[head]
@@ -145,6 +150,7 @@ internal class Outlet(
         if (headSent < unit.length) return
         removeHead()
         sentUnits++
+        ages?.note(nowUs - unit.timeUs)
         unit.release()
     }
 

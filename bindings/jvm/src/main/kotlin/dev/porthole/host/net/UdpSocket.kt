@@ -8,6 +8,7 @@ import dev.porthole.host.loop.EventBatch
 import dev.porthole.host.loop.EventSource
 import dev.porthole.host.loop.LogLevel
 import dev.porthole.host.loop.Readiness
+import dev.porthole.host.loop.Timer
 import dev.porthole.host.media.Destination
 import dev.porthole.host.media.MediaUnit
 import dev.porthole.host.media.Outlet
@@ -55,6 +56,10 @@ internal class UdpSocket private constructor(
     /** Segment size that the socket has now, 0 for none. */
     private var segmentSize = 0
     private var offloads = true
+
+    // The unit that is being paced: when it began, and what wakes us for its next burst.
+    private var pacedSinceUs = 0L
+    private var paceTimer: Timer? = null
 
     override var queued = false
     override val isUrgent: Boolean get() = false
@@ -189,22 +194,47 @@ internal class UdpSocket private constructor(
             if (unit.runs == 0) unit.findRuns(RUN_SEGMENTS_MAX, RUN_BYTES_MAX)
             // Its last packet may take it out of the queue.
             unit.retain()
-            val sent = sendUnit(media, unit, nowUs)
+            val paced = media.paceUs > 0 && unit.packets > Bounds.PACE_UNIT_PACKETS
+            val sent = if (paced) sendPaced(media, unit, nowUs) else sendUnit(media, unit, unit.packets, nowUs)
             unit.release()
             if (!sent) break
         }
         updateInterest()
     }
 
-    /** True when the whole unit has left. */
-    private fun sendUnit(
+    /** Sends the bursts that are due, and sees to the next one. True when the whole unit has left. */
+    private fun sendPaced(
         media: Outlet,
         unit: MediaUnit,
         nowUs: Long,
     ): Boolean {
+        if (media.headSent == 0) pacedSinceUs = nowUs
+        val share = (nowUs - pacedSinceUs) * unit.packets / media.paceUs
+        val bursts = share / Bounds.PACE_BURST_PACKETS + 1
+        val due = minOf(unit.packets.toLong(), bursts * Bounds.PACE_BURST_PACKETS).toInt()
+        if (!sendUnit(media, unit, due, nowUs)) return false
+        if (due == unit.packets) return true
+        paceTimer?.cancel()
+        paceTimer =
+            // Rounded up: just before its time nothing more would be due.
+            network.loop.at(pacedSinceUs + (media.paceUs * due + unit.packets - 1) / unit.packets) {
+                paceTimer = null
+                flow()
+            }
+        return false
+    }
+
+    /** True when the first [packets] of the unit have left. */
+    private fun sendUnit(
+        media: Outlet,
+        unit: MediaUnit,
+        packets: Int,
+        nowUs: Long,
+    ): Boolean {
         var first = 0
         for (run in 0 until unit.runs) {
-            val last = unit.runEnds[run]
+            if (first >= packets) break
+            val last = minOf(unit.runEnds[run], packets - 1)
             val start = if (first == 0) 0 else unit.ends[first - 1]
             val end = unit.ends[last]
             if (media.headSent < end && !sendRun(media, unit, first, last, maxOf(start, media.headSent), nowUs)) {
@@ -290,13 +320,17 @@ internal class UdpSocket private constructor(
     ) {
         // A datagram leaves whole, so there is never a rest.
         outlet = null
+        paceTimer?.cancel()
+        paceTimer = null
         unit?.release()
         updateInterest()
     }
 
     private fun updateInterest() {
         if (closed || !key.isValid) return
-        val wanted = SelectionKey.OP_READ or (if (outlet?.isEmpty == false) SelectionKey.OP_WRITE else 0)
+        // What is paced waits for its time, not for the system.
+        val waits = outlet?.isEmpty == false && paceTimer == null
+        val wanted = SelectionKey.OP_READ or (if (waits) SelectionKey.OP_WRITE else 0)
         if (wanted == interest) return
         interest = wanted
         key.interestOps(wanted)
