@@ -27,9 +27,9 @@ test("every key of the configuration that SECURITY.md names exists", () => {
   const config = parseConfig(undefined);
   const named = [...new Set(quoted.filter((text) => /^(?:limits|auth|rtsp|http|discovery)\.[A-Za-z]+$/.test(text)))];
   expect(named.length).toBeGreaterThan(10);
-  const valueOf = (key: string): unknown =>
+  const ofKey = (key: string): unknown =>
     key.split(".").reduce<unknown>((value, part) => (value as Record<string, unknown> | undefined)?.[part], config);
-  expect(named.filter((key) => valueOf(key) === undefined)).toEqual([]);
+  expect(named.filter((key) => ofKey(key) === undefined)).toEqual([]);
 });
 
 test("every limit of the configuration, and every reason for a refusal, stands in SECURITY.md", () => {
