@@ -79,6 +79,7 @@ export function renderStatus(context: ServerContext, startedUs: Micros): string 
       packets: profile.feed.stream.packets,
     })),
     clients: viewers.list(nowUs).map(({ sinceUs, ...figures }) => ({ ...figures, since: timeOf(sinceUs) })),
+    webhooks: context.webhooks.figures(),
     device: JSON.parse(runtime.host.deviceStatus()) as unknown,
   });
 }

@@ -56,6 +56,25 @@ function sendAnd(peer: FakePeer, text: string, then: "end" | "drop"): void {
 
 const figures = (world: World) => world.server.webhooks.figures()[0]!;
 
+describe("the status of a webhook", () => {
+  const shown = (world: World) => (JSON.parse(world.server.status()) as { webhooks: unknown[] }).webhooks;
+
+  test("has its place but not its path and secret, what waits, and the last error until a success", () => {
+    const world = startWith({ secret: "choose your own" });
+    const place = { hook: "hooks.example:8123", delivered: 0, failedTries: 0, lost: 0 };
+    expect(shown(world)).toEqual([{ ...place, waiting: 0, state: "ok", lastError: null }]);
+    happen(world);
+    happen(world);
+    answer(world, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n");
+    const failing = { state: "failing", lastError: "the receiver answers 503" };
+    expect(shown(world)).toEqual([{ ...place, waiting: 2, failedTries: 1, ...failing }]);
+    expect(world.server.status()).not.toMatch(/choose your own|\/in\/door|a%20b/);
+    world.host.advance(world.core, SECOND);
+    answer(world);
+    expect(shown(world)).toMatchObject([{ waiting: 1, delivered: 1, state: "ok", lastError: null }]);
+  });
+});
+
 describe("a webhook", () => {
   test("gets an event by POST, as event streams have it, to the path and query of its address", () => {
     const world = startWith();

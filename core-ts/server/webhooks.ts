@@ -56,6 +56,9 @@ export type WebhookFigures = {
   readonly failedTries: number;
   /** Events that never arrived: given up after too many tries, or dropped from a full queue. */
   readonly lost: number;
+  /** `failing`: the last try was not taken, and `lastError` says why; it is null again after a success. */
+  readonly state: "ok" | "failing";
+  readonly lastError: string | null;
 };
 
 export class Webhooks {
@@ -121,6 +124,7 @@ class Webhook implements HandleOwner {
   #delivered = 0;
   #failedTries = 0;
   #lost = 0;
+  #lastError: string | undefined;
   #closed = false;
 
   constructor(runtime: Runtime, userAgent: string, config: WebhookConfig) {
@@ -139,7 +143,14 @@ class Webhook implements HandleOwner {
 
   figures(): Omit<WebhookFigures, "hook"> {
     const waiting = this.#queue.length + (this.#current === undefined ? 0 : 1);
-    return { waiting, delivered: this.#delivered, failedTries: this.#failedTries, lost: this.#lost };
+    return {
+      waiting,
+      delivered: this.#delivered,
+      failedTries: this.#failedTries,
+      lost: this.#lost,
+      state: this.#lastError === undefined ? "ok" : "failing",
+      lastError: this.#lastError ?? null,
+    };
   }
 
   take(event: ServerEvent): void {
@@ -245,6 +256,7 @@ class Webhook implements HandleOwner {
     if (status === undefined) return this.#fail(why);
     if (status < 200 || status > 299) return this.#fail(`the receiver answers ${status}`);
     this.#delivered++;
+    this.#lastError = undefined;
     this.#log("debug", `event=${this.#current?.type} delivered`);
     this.#current = undefined;
     this.#pauseUs = WEBHOOK_PAUSE_FIRST_US;
@@ -254,6 +266,7 @@ class Webhook implements HandleOwner {
   #fail(why: string): void {
     const delivery = this.#current!;
     this.#failedTries++;
+    this.#lastError = why;
     delivery.tries++;
     const isLast = delivery.tries >= WEBHOOK_TRIES_MAX;
     const then = isLast ? "given up" : `next try in ${inSeconds(this.#pauseUs)} s`;

@@ -155,11 +155,24 @@ const CLIENT = object({
   roundTripMs: nullable(number()),
 });
 
+const WEBHOOK = object({
+  hook: text({
+    description: "`host:port`, with a number behind it where there are several; the path may be a secret.",
+  }),
+  state: oneOf(["ok", "failing"]),
+  lastError: nullable(text({ description: "Why the last try was not taken; null again after a success." })),
+  waiting: integer({ minimum: 0, description: "Events in its queue, at most 256." }),
+  delivered: COUNT,
+  failedTries: COUNT,
+  lost: integer({ minimum: 0, description: "Given up after ten tries, or dropped from the full queue." }),
+});
+
 export const STATUS: Schema = object({
   server: SERVER,
   cameras: list(CAMERA),
   encoders: list(ENCODER),
   profiles: list(PROFILE),
   clients: list(CLIENT),
+  webhooks: list(WEBHOOK),
   device: { type: "object", description: "What the device knows of itself; keys differ from host to host." },
 });
