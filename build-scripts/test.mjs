@@ -67,8 +67,14 @@ const RINGS = [
   {
     name: "android",
     clients: true,
-    run: (/** @type {Rings} */ rings) =>
-      rings.counted("Android app", [process.execPath, "build-scripts/android.mjs", "test"]),
+    run: async (/** @type {Rings} */ rings) => {
+      await rings.counted("Android app", [process.execPath, "build-scripts/android.mjs", "test"]);
+      // Built before the clock of the first test runs.
+      await rings.program("Android app builds", [process.execPath, "build-scripts/android.mjs", "build"]);
+      // Not those that count datagrams or start it often: Robolectric takes its time.
+      const files = ["rtsp-dialog", "http"].map((name) => `test/interop/${name}.test.ts`);
+      await rings.vitest("interop, Android app", "interop", { PORTHOLE_HOST: "android" }, files);
+    },
   },
   {
     name: "apk",

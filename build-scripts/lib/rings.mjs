@@ -38,12 +38,13 @@ export class Rings {
    * @param {string} name what the line says
    * @param {string} project the project's name
    * @param {Record<string, string>} [env] added to the environment
+   * @param {string[]} [files] only these
    */
-  async vitest(name, project, env = {}) {
+  async vitest(name, project, env = {}, files = []) {
     const startedMs = Date.now();
     const folder = mkdtempSync(join(tmpdir(), "porthole-tests-"));
     const report = join(folder, "report.json");
-    const command = [process.execPath, "node_modules/vitest/vitest.mjs", "run", "--project", project];
+    const command = [process.execPath, "node_modules/vitest/vitest.mjs", "run", "--project", project, ...files];
     const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
     const { code } = await run([...command, ...reporters], { env });
     const { failures, ...counts } = readReport(report);

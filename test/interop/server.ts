@@ -1,6 +1,6 @@
 /**
  * The server under test, started as a user would: the start script as a child process, told to take free ports, and its
- * ready file read. `PORTHOLE_HOST` chooses the host: `node` (default) or `jvm`.
+ * ready file read. `PORTHOLE_HOST` chooses the host: `node` (default), `jvm` or `android`.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -16,9 +16,11 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const HOSTS: Readonly<Record<string, string>> = {
   node: "build-scripts/start.mjs",
   jvm: "build-scripts/start-jvm.mjs",
+  android: "build-scripts/start-android.mjs",
 };
 
-const START_MS = 30_000;
+/** Within a hook's time; Robolectric takes ten seconds on an idle machine. */
+const START_MS = 55_000;
 const STOP_MS = 10_000;
 
 export type Login = { readonly name: string; readonly password: string };
