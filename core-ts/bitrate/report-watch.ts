@@ -9,7 +9,7 @@ import { type BitsPerSecond, MICROS_PER_SECOND, type Micros, millis, seconds } f
 import type { LossReport } from "./reported-loss.ts";
 
 /** Loss above the usual by this share is too much, and by as many standard deviations of what chance would give. */
-export const EXCESS_LOSS = 0.06;
+export const EXCESS_LOSS = 0.08;
 export const EXCESS_DEVIATIONS = 3;
 /** A share that radio seldom loses for long: beyond the usual one and this, the link is full whatever else holds. */
 export const HEAVY_LOSS = 0.25;

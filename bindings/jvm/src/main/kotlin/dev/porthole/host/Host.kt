@@ -54,6 +54,7 @@ import dev.porthole.host.net.Network
 import dev.porthole.host.net.PlainWire
 import dev.porthole.host.net.SegmentationOffload
 import dev.porthole.host.net.UdpSocket
+import dev.porthole.host.net.UnsentLimit
 import dev.porthole.host.net.Wire
 import dev.porthole.host.net.appendEndpoint
 import dev.porthole.host.net.closeReason
@@ -85,6 +86,7 @@ internal class HostParts(
     val log: HostLog,
     val cameras: VideoSource,
     val offload: SegmentationOffload,
+    val unsentLimit: UnsentLimit,
     val pool: BufferPool,
     val configFile: File?,
     val stateFile: File?,
@@ -129,7 +131,7 @@ internal class Host(
 
     val events = EventQueue()
     val loop = SelectorLoop(clock, log)
-    private val network = Network(loop, events, clock, log, parts.offload)
+    private val network = Network(loop, events, clock, log, parts.offload, parts.unsentLimit)
     private val handles = HashMap<Int, Any>()
     private var lastHandle = 0
 

@@ -12,6 +12,7 @@ import dev.porthole.host.loop.LogLevel
 import dev.porthole.host.loop.SystemClock
 import dev.porthole.host.media.BufferPool
 import dev.porthole.host.net.SegmentationOffload
+import dev.porthole.host.net.UnsentLimit
 import dev.porthole.host.net.interfacesJson
 import java.io.File
 import java.util.concurrent.CountDownLatch
@@ -80,6 +81,7 @@ public class PortholeOptions internal constructor() {
     public var clock: HostClock = SystemClock()
     public var log: HostLog = HostLog { level, line -> if (level >= LogLevel.WARN) System.err.println("$level $line") }
     public var offload: SegmentationOffload = SegmentationOffload.NONE
+    public var unsentLimit: UnsentLimit = UnsentLimit.NONE
 
     /** What the machine knows of itself, for `deviceStatus`; called on the core's thread. */
     public var deviceStatus: () -> Map<String, Any?> = { emptyMap() }
@@ -197,6 +199,7 @@ public class Porthole private constructor(
                 options.log,
                 cameras,
                 options.offload,
+                options.unsentLimit,
                 pool,
                 options.configFile,
                 options.stateFile,

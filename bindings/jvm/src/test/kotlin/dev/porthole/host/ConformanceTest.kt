@@ -15,6 +15,7 @@ import dev.porthole.host.json.appendJsonBytes
 import dev.porthole.host.loop.SystemClock
 import dev.porthole.host.media.BufferPool
 import dev.porthole.host.net.SegmentationOffload
+import dev.porthole.host.net.UnsentLimit
 import org.junit.Assume
 import org.junit.Test
 import org.junit.runner.RunWith
@@ -171,6 +172,7 @@ private class CaseRunner(
                 log,
                 camera,
                 SegmentationOffload.NONE,
+                UnsentLimit.NONE,
                 pool,
                 configFile,
                 File(folder, "porthole.state.json"),

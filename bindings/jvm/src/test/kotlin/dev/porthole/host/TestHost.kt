@@ -11,6 +11,7 @@ import dev.porthole.host.loop.LogLevel
 import dev.porthole.host.loop.SystemClock
 import dev.porthole.host.media.BufferPool
 import dev.porthole.host.net.SegmentationOffload
+import dev.porthole.host.net.UnsentLimit
 import java.io.File
 import java.util.concurrent.CopyOnWriteArrayList
 
@@ -45,7 +46,7 @@ class TestHost(
     internal val pool = BufferPool()
     internal val host =
         Host(
-            HostParts(clock, log, cameras, offload, pool, configFile, configFile, folder) { emptyMap() },
+            HostParts(clock, log, cameras, offload, UnsentLimit.NONE, pool, configFile, configFile, folder) { emptyMap() },
             object : HostOwner {
                 override fun ready(info: String) = Unit
 

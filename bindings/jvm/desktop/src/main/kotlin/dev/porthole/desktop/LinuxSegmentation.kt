@@ -1,7 +1,6 @@
 package dev.porthole.desktop
 
 import com.sun.jna.LastErrorException
-import com.sun.jna.Native
 import com.sun.jna.Platform
 import com.sun.jna.ptr.IntByReference
 import dev.porthole.host.net.SegmentationOffload
@@ -28,22 +27,6 @@ internal class LinuxSegmentation private constructor(
         } catch (_: LastErrorException) {
             false
         }
-
-    /** The C library. */
-    private object Sockets {
-        init {
-            Native.register(Sockets::class.java, Platform.C_LIBRARY_NAME)
-        }
-
-        @JvmStatic
-        external fun setsockopt(
-            socket: Int,
-            level: Int,
-            option: Int,
-            value: com.sun.jna.Pointer,
-            length: Int,
-        ): Int
-    }
 
     companion object {
         private const val SOL_UDP = 17

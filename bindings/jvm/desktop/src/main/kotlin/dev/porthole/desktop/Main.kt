@@ -9,6 +9,7 @@ import dev.porthole.host.loop.HostLog
 import dev.porthole.host.loop.LogLevel
 import dev.porthole.host.loop.SystemClock
 import dev.porthole.host.net.SegmentationOffload
+import dev.porthole.host.net.UnsentLimit
 import sun.misc.Signal
 import java.io.File
 import java.io.IOException
@@ -72,6 +73,7 @@ private class Program(
                 clock = this@Program.clock
                 log = this@Program.log
                 offload = segmentation()
+                unsentLimit = boundOnUnsent()
                 // In a checkout the bundle is newer than the library's own more often than the library is rebuilt.
                 System.getProperty("porthole.bundle")?.let { bundle = ScriptBundle.fromFile(File(it)) }
                 deviceStatus = ::deviceStatus
@@ -96,6 +98,12 @@ private class Program(
     private fun segmentation(): SegmentationOffload {
         if (System.getProperty("porthole.udpSegment") == "off") return SegmentationOffload.NONE
         return LinuxSegmentation.open { log.log(LogLevel.INFO, it) } ?: SegmentationOffload.NONE
+    }
+
+    /** `-Dporthole.unsentLimit=off` is for measurements: the send buffer alone, as on systems without the option. */
+    private fun boundOnUnsent(): UnsentLimit {
+        if (System.getProperty("porthole.unsentLimit") == "off") return UnsentLimit.NONE
+        return LinuxUnsentLimit.open { log.log(LogLevel.INFO, it) } ?: UnsentLimit.NONE
     }
 
     private fun onEvent(event: PortholeEvent) {

@@ -147,6 +147,7 @@ internal class Connection(
     /** Makes room in the system for an outlet, so that the age of its queue means something. */
     fun prepareForMedia() {
         setSendBuffer(MEDIA_SEND_BUFFER_BYTES)
+        network.unsentLimit.set(channel, MEDIA_UNSENT_BYTES)
     }
 
     // ── Readiness ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -496,6 +497,9 @@ internal class Connection(
 
     private companion object {
         const val MEDIA_SEND_BUFFER_BYTES = 128 * 1024
+
+        /** An eighth of a second at 1 Mbit/s; where the link is free it leaves at once. */
+        const val MEDIA_UNSENT_BYTES = 16 * 1024
         const val SEND_BUFFER_MAX_BYTES = 4 * 1024 * 1024
     }
 }

@@ -13,6 +13,7 @@ internal class Network(
     val clock: HostClock,
     val log: HostLog,
     val offload: SegmentationOffload,
+    val unsentLimit: UnsentLimit,
 ) {
     /** Bytes just read; copied out before anything else runs. */
     val readBuffer: ByteBuffer = ByteBuffer.allocateDirect(READ_BYTES)
