@@ -10,6 +10,7 @@ import type { HostEvent } from "../../bindings/contract/events.ts";
 import type { OutletStats } from "../../bindings/contract/host.ts";
 import { ReportedLoss } from "../bitrate/reported-loss.ts";
 import { decodeCompound, type RtcpPacket } from "../rtcp/compound.ts";
+import type { FullIntraRequest, PictureLoss } from "../rtcp/feedback.ts";
 import { type ReportBlock, roundTripUs } from "../rtcp/receiver-report.ts";
 import { ntpFromWall, ntpMiddle } from "../time/ntp.ts";
 import { MICROS_PER_SECOND, type Micros, seconds } from "../time/units.ts";
@@ -94,6 +95,8 @@ export class RtspSession implements HandleOwner, Viewer, AdaptedViewer {
   #lastStats: OutletStats | undefined;
   #lastBlock: ReportBlock | undefined;
   #roundTripUs: Micros | undefined;
+  /** Number of its last full intra request. */
+  #intraRequest = -1;
   /** The sender report that the last round trip was measured with. */
   #measuredReport = 0;
 
@@ -238,9 +241,19 @@ export class RtspSession implements HandleOwner, Viewer, AdaptedViewer {
       if (packet.type === "receiver-report" || packet.type === "sender-report") {
         for (const block of packet.blocks) if (block.ssrc === this.profile.feed.stream.ssrc) this.#onReport(block);
       } else if (packet.type === "picture-loss" || packet.type === "full-intra-request") {
-        this.profile.encoder.requestKeyFrame();
+        if (this.#asksForKey(packet)) this.profile.encoder.requestKeyFrame();
       }
     }
+  }
+
+  /** Whether it is our stream that is to be repaired, and a request that was not heard before (RFC 5104 section 4.3.1.1). */
+  #asksForKey(packet: PictureLoss | FullIntraRequest): boolean {
+    const { ssrc } = this.profile.feed.stream;
+    if (packet.type === "picture-loss") return packet.mediaSsrc === ssrc;
+    const request = packet.requests.find(({ mediaSsrc }) => mediaSsrc === ssrc);
+    if (request === undefined || request.sequence === this.#intraRequest) return false;
+    this.#intraRequest = request.sequence;
+    return true;
   }
 
   /** Of the UDP pair: the peer's port is closed. */

@@ -26,7 +26,7 @@ const FRAME_US = 1e6 / FPS;
 const KEY_WEIGHT = 5;
 const KEY_EVERY = 50;
 /** What a host lets the kernel hold of a TCP connection's unsent bytes. */
-const KERNEL_BYTES = 32 * 1024;
+const KERNEL_BYTES = 16 * 1024;
 const NTP_TICKS = 65_536;
 
 export type ViewerOptions = LinkOptions & {
@@ -77,7 +77,8 @@ export class SimulatedViewer {
 
   leave(): void {
     this.left = true;
-    this.#peer.drop();
+    if (this.options.transport === "udp") this.client.send("TEARDOWN", "rtsp://127.0.0.1:7778/live/back/");
+    else this.#peer.drop();
   }
 
   /** Least and greatest age of pictures that came in a span, in ms; p99 among them. */
