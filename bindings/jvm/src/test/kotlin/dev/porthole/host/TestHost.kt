@@ -32,6 +32,8 @@ class TestLog : HostLog {
     }
 }
 
+private val NO_LIMIT = UnsentLimit.NONE
+
 /**
  * A host without an engine: the test is the core. Real sockets, driven on the test's thread by [until].
  */
@@ -46,7 +48,7 @@ class TestHost(
     internal val pool = BufferPool()
     internal val host =
         Host(
-            HostParts(clock, log, cameras, offload, UnsentLimit.NONE, pool, configFile, configFile, folder) { emptyMap() },
+            HostParts(clock, log, cameras, offload, NO_LIMIT, pool, configFile, configFile, folder) { emptyMap() },
             object : HostOwner {
                 override fun ready(info: String) = Unit
 
