@@ -178,6 +178,7 @@ async function survive(spec: Record<string, unknown>): Promise<Record<string, nu
   expect(readers.flatMap(({ track }) => track.oddities)).toEqual([]);
   for (const [i, { track }] of readers.entries()) expect(track.pictures.length).toBeGreaterThan(pictures[i]!);
   expect(slowest, "the owner waits for nobody else's wrong logins").toBeLessThan(OWNER_MS);
+  expect(server.log).not.toContain("bug while handling");
   expect(after.fds).toBeLessThanOrEqual(before.fds + LIMITS.fds);
   expect(after.handles).toBeLessThanOrEqual(before.handles);
   expect(after.rss).toBeLessThanOrEqual(before.rss + LIMITS.rss);
