@@ -29,6 +29,7 @@ import { RecordType, recordDataKey } from "./record-data.ts";
 
 export const MDNS_PORT = 5353;
 export const MDNS_GROUP = "224.0.0.251";
+export const MDNS_GROUP_IPV6 = "ff02::fb";
 /** Of records that name a host (section 10), in seconds. */
 export const HOST_TTL_S = 120;
 /** Of all others. */

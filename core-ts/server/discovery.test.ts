@@ -134,18 +134,78 @@ describe("discovery", () => {
     expect(textsOf(told(named), "door.local")).toEqual(["address 127.0.0.1"]);
   });
 
+  describe("over IPv6", () => {
+    const LINK_LOCAL: InterfaceInfo = { ...ETH6, address: "fe80::10" };
+    const GROUP6 = "ff02::fb";
+    const V4 = { address: "0.0.0.0", port: 5353, reuse: true, group: GROUP, interface: "eth0", ttl: 255 };
+    const V6 = { ...V4, address: "::", group: GROUP6 };
+    const specs = ({ host }: World) => host.called("udpOpen").map(({ args }) => JSON.parse(args[0] as string));
+
+    function startOn(interfaces: InterfaceInfo[], address = "::"): World {
+      const host = new FakeHost();
+      host.interfaceList = interfaces;
+      return settled(start({ address }, host));
+    }
+
+    /** What was sent to each place since the last call. */
+    const places = ({ host }: World) => [...new Set(host.takeDatagrams().map(({ to }) => `${to.address} ${to.port}`))];
+
+    it("the same is told to the IPv6 group of each interface where IPv6 is listened on", () => {
+      const world = startOn([LO, ETH, LINK_LOCAL, ETH6]);
+      expect(specs(world)).toEqual([V4, V6]);
+      const all = told(world);
+      const over6 = all.filter(({ to }) => to.address === GROUP6);
+      expect(textsOf(over6, "door.local")).toEqual([
+        ...["address 192.0.2.10", "address fe80::10", "address 2001:db8::10"],
+      ]);
+      expect(recordsOf(over6)).toHaveLength(recordsOf(all).length / 2);
+    });
+
+    it("nothing is opened for addresses that are not listened on, and IPv4 is not needed for it", () => {
+      expect(specs(startOn([LO, ETH, ETH6], "0.0.0.0"))).toEqual([V4]);
+      expect(specs(startOn([LO, LINK_LOCAL]))).toEqual([V6]);
+      expect(specs(startOn([LO, ETH, ETH6], "2001:db8::10"))).toEqual([V4, V6]);
+    });
+
+    it("a question over one family is answered over that one, once", () => {
+      const world = startOn([LO, ETH, LINK_LOCAL, ETH6]);
+      told(world);
+      const asked = question(["door", "local"], A);
+      hear(world, asked, { address: "2001:db8::20", port: 5353 });
+      world.host.advance(world.core, seconds(2));
+      expect(places(world)).toEqual([`${GROUP6} 5353`]);
+      hear(world, asked, PEER);
+      world.host.advance(world.core, seconds(2));
+      expect(places(world)).toEqual([`${GROUP} 5353`]);
+    });
+
+    it("who asks for an answer of his own gets it, save at a link-local address, which the group reaches", () => {
+      const world = startOn([LO, ETH, LINK_LOCAL, ETH6]);
+      told(world);
+      for (const [from, to] of [
+        ["2001:db8::20", "2001:db8::20 6000"],
+        ["fe80::20", `${GROUP6} 5353`],
+      ]) {
+        hear(world, question(["door", "local"], A), { address: from!, port: 6000 });
+        world.host.advance(world.core, seconds(2));
+        expect(places(world)).toEqual([to]);
+      }
+    });
+  });
+
   it("tells on each interface the addresses that are listened on there", () => {
     const host = new FakeHost();
     host.interfaceList = [LO, ETH, ETH6, WLAN];
     const world = settled(start({ address: "::" }, host));
     const all = told(world);
-    const [eth, wlan] = [...new Set(all.map(({ socket }) => socket))].map((handle) =>
+    const [eth, eth6, wlan] = [...new Set(all.map(({ socket }) => socket))].sort().map((handle) =>
       textsOf(
         all.filter(({ socket }) => socket === handle),
         "door.local",
       ),
     );
     expect(eth).toEqual(["address 192.0.2.10", "address 2001:db8::10"]);
+    expect(eth6).toEqual(eth);
     expect(wlan).toEqual(["address 198.51.100.10"]);
 
     const other = new FakeHost();

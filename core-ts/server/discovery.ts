@@ -6,7 +6,8 @@
  *     porthole-1a2b._http._tcp.local              SRV, TXT path=/
  *     porthole-1a2b live/back._rtsp._tcp.local    SRV, TXT path=/live/back, camera, codec: one for each RTSP stream
  *
- * One socket and one responder for each network interface, over IPv4; IPv6 addresses are told where they are listened on.
+ * One socket and one responder for each network interface and family: over IPv4, and over IPv6 where IPv6 is listened on.
+ * What is told is the same over both (RFC 6762 section 20).
  * An interface that no other machine can reach (loopback) takes part only if the configuration names it.
  */
 import type { HostEvent } from "../../bindings/contract/events.ts";
@@ -17,7 +18,15 @@ import { commonBits } from "../dns/address.ts";
 import { CLASS_IN, type DnsRecord, decodeMessage } from "../dns/message.ts";
 import { type DnsName, LABEL_MAX_BYTES, nameKey, nameText } from "../dns/name.ts";
 import { type RecordData, RecordType } from "../dns/record-data.ts";
-import { HOST_TTL_S, MDNS_GROUP, MDNS_PORT, OTHER_TTL_S, type OwnName, Responder } from "../dns/responder.ts";
+import {
+  HOST_TTL_S,
+  MDNS_GROUP,
+  MDNS_GROUP_IPV6,
+  MDNS_PORT,
+  OTHER_TTL_S,
+  type OwnName,
+  Responder,
+} from "../dns/responder.ts";
 import { ProtocolFault } from "../errors.ts";
 import type { Timer } from "../time/timer-queue.ts";
 import { type Micros, seconds } from "../time/units.ts";
@@ -25,8 +34,10 @@ import type { HandleOwner, Runtime } from "./runtime.ts";
 
 /** Pause before a socket that could not be opened, or was lost, is tried again. */
 export const REOPEN_US: Micros = seconds(60);
-/** Interfaces that take part at most. */
+/** Interfaces that take part at most, once for each family. */
 const LINKS_MAX = 8;
+/** Link-local addresses (RFC 4291 section 2.5.6) mean something on one link only, and events don't say on which. */
+const LINK_LOCAL = /^fe[89ab]/i;
 
 /** What is to be found. */
 export type Offer = {
@@ -39,7 +50,8 @@ export type Offer = {
 /** An interface that others reach us on. */
 type LinkSpec = {
   readonly name: string;
-  /** IPv4, to send from. */
+  readonly family: 4 | 6;
+  /** To send from, of that family. */
   readonly address: string;
   /** What the host name stands for there. */
   readonly addresses: readonly string[];
@@ -92,6 +104,10 @@ export class Discovery {
 
   /** Whether a datagram from there came in by this link: sockets on one port may hear each other's groups. */
   isNearest(link: Link, from: string): boolean {
+    // A socket for IPv6 may hear IPv4 too.
+    if (commonBits(link.spec.address, from) < 0) return false;
+    // Whoever has a link-local address could be on any of the links.
+    if (LINK_LOCAL.test(from)) return true;
     const bits = this.#links.map(({ spec }) => commonBits(spec.address, from));
     return this.#links[bits.indexOf(Math.max(...bits))] === link;
   }
@@ -134,7 +150,9 @@ export class Discovery {
       return link;
     });
     for (const link of this.#links) link.setNames(this.#namesOn(link.spec));
-    const added = this.#links.filter((link) => !kept.includes(link)).map(({ spec }) => spec.name);
+    const added = this.#links
+      .filter((link) => !kept.includes(link))
+      .map(({ spec }) => `${spec.name}${spec.family === 6 ? " (IPv6)" : ""}`);
     if (added.length > 0) this.#runtime.log("info", `discovery: ${this.hostNames[0]} on ${added.join(", ")}`);
   }
 
@@ -208,6 +226,10 @@ class Link implements HandleOwner {
     this.#open();
   }
 
+  get #group(): string {
+    return this.spec.family === 6 ? MDNS_GROUP_IPV6 : MDNS_GROUP;
+  }
+
   setNames(names: readonly OwnName[]): void {
     this.#names = names;
     if (!this.#isOpen) return;
@@ -247,10 +269,10 @@ class Link implements HandleOwner {
 
   #open(): void {
     const spec = {
-      address: "0.0.0.0",
+      address: this.spec.family === 6 ? "::" : "0.0.0.0",
       port: MDNS_PORT,
       reuse: true,
-      group: MDNS_GROUP,
+      group: this.#group,
       interface: this.spec.name,
       ttl: 255,
     };
@@ -285,7 +307,10 @@ class Link implements HandleOwner {
 
   #flush(): void {
     for (const { bytes, to } of this.#responder.run(this.#runtime.nowUs)) {
-      this.#runtime.host.udpSend(this.#socket, bytes, to?.address ?? MDNS_GROUP, to?.port ?? MDNS_PORT);
+      // Without its link a link-local address can't be sent to; the group reaches it, if it listens on the usual port.
+      const group = to === undefined || LINK_LOCAL.test(to.address);
+      const [address, port] = group ? [this.#group, MDNS_PORT] : [to.address, to.port];
+      this.#runtime.host.udpSend(this.#socket, bytes, address, port);
     }
     this.#timer?.cancel();
     const { nextDueUs } = this.#responder;
@@ -299,13 +324,18 @@ function linksOf({ address, discovery }: Config, all: readonly InterfaceInfo[]):
   const named = discovery.interfaces;
   for (const name of new Set(all.map((one) => one.name))) {
     const here = all.filter((one) => one.name === name);
-    const sending = here.find(({ family }) => family === 4);
-    if (sending === undefined) continue;
-    if (named.length > 0 ? !named.includes(name) : sending.loopback || !sending.multicast) continue;
-    const addresses = here.filter((one) => isServed(address, one)).map((one) => one.address);
-    if (addresses.length > 0) links.push({ name, address: sending.address, addresses });
+    if (named.length > 0 ? !named.includes(name) : here.every((one) => one.loopback || !one.multicast)) continue;
+    const served = here.filter((one) => isServed(address, one));
+    const addresses = served.map((one) => one.address);
+    if (addresses.length === 0) continue;
+    const v4 = here.find(({ family }) => family === 4);
+    if (v4 !== undefined) links.push({ name, family: 4, address: v4.address, addresses });
+    const v6 = served.filter(({ family }) => family === 6);
+    // A global one tells more surely who is near.
+    const v6Sending = v6.find((one) => !LINK_LOCAL.test(one.address)) ?? v6[0];
+    if (v6Sending !== undefined) links.push({ name, family: 6, address: v6Sending.address, addresses });
   }
-  return links.slice(0, LINKS_MAX);
+  return links.slice(0, 2 * LINKS_MAX);
 }
 
 /** Whether who listens on `listen` is reached at an address. */
@@ -315,7 +345,7 @@ function isServed(listen: string, { address, family }: InterfaceInfo): boolean {
 }
 
 function isSameSocket(a: LinkSpec, b: LinkSpec): boolean {
-  return a.name === b.name && a.address === b.address;
+  return a.name === b.name && a.family === b.family && a.address === b.address;
 }
 
 function wishOf({ name, wish }: { readonly name: DnsName; readonly wish: string }): [string, string] {

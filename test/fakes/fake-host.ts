@@ -306,7 +306,9 @@ export class FakeHost implements Host {
 
   /** A datagram arrives at the socket bound to this port. A connected socket takes only its peer's. */
   datagram(port: number, from: Endpoint, data: string | Uint8Array): boolean {
-    const socket = [...this.#sockets.values()].find((one) => one.local.port === port);
+    const bound = [...this.#sockets.values()].filter((one) => one.local.port === port);
+    const isV6 = ({ address }: Endpoint): boolean => address.includes(":");
+    const socket = bound.find(({ local }) => isV6(local) === isV6(from)) ?? bound[0];
     if (socket === undefined) return false;
     if (socket.peer !== undefined && (socket.peer.address !== from.address || socket.peer.port !== from.port)) {
       return false;
