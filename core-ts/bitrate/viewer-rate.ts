@@ -18,7 +18,7 @@ export const DOWN_BLIND_SHARE = 0.7;
 /** Growth a second: up to where the link was last full, there, and beyond it, where nothing is known. */
 export const UP_BELOW = 0.2;
 export const UP_NEAR = 0.06;
-export const UP_BEYOND = 0.5;
+export const UP_BEYOND = 0.3;
 /** There: from here to here, as shares of what came through when the link was last full. */
 export const NEAR_FROM = 0.95;
 export const NEAR_TO = 1.25;

@@ -33,7 +33,7 @@ export const SKIP_LOG_INTERVAL_US: Micros = seconds(10);
 /** Bounds of an RTP outlet: 2 s of the stream, within these; and the greatest age. */
 export const OUTLET_LEAST_BYTES = 512 * 1024;
 export const OUTLET_MOST_BYTES = 8 * 1024 * 1024;
-export const OUTLET_AGE_MS = 1000;
+export const OUTLET_AGE_MS = 500;
 /** The most that hosts take, for pictures that are a second apart or more. */
 const PACE_MAX_US: Micros = seconds(1);
 

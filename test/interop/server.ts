@@ -39,6 +39,10 @@ export type StartOptions = {
   readonly env?: Readonly<Record<string, string>>;
   /** Numeric address to listen on; 127.0.0.1 by default. */
   readonly address?: string;
+  /** A host of its own choice, in place of `PORTHOLE_HOST`. */
+  readonly host?: string;
+  /** What the start script is run by: a command that becomes the one that follows it, such as `nsenter --net=… --`. */
+  readonly inside?: readonly string[];
 };
 
 /** What the tests read of `/api/status`. */
@@ -80,7 +84,7 @@ export class Server {
 
   /** Starts a server and waits until it listens. */
   static async start(options: StartOptions = {}): Promise<Server> {
-    const host = process.env.PORTHOLE_HOST ?? "node";
+    const host = options.host ?? process.env.PORTHOLE_HOST ?? "node";
     const script = HOSTS[host];
     if (script === undefined) throw new Error(`PORTHOLE_HOST=${host}: there are ${Object.keys(HOSTS).join(", ")}`);
     const folder = mkdtempSync(join(tmpdir(), "porthole-server-"));
@@ -102,7 +106,8 @@ export class Server {
       args.push("--config", file);
     }
     args.push(...(options.args ?? []));
-    const child = spawn(process.execPath, [script, ...args], {
+    const [program = "", ...words] = [...(options.inside ?? []), process.execPath, script, ...args];
+    const child = spawn(program, words, {
       cwd: ROOT,
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...options.env },

@@ -258,6 +258,11 @@ export class Helper {
     return this.lines.at(-1) as T;
   }
 
+  /** Throws when it has ended, which nobody told it to. */
+  check(): void {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) throw this.#failure();
+  }
+
   kill(): void {
     this.#child.kill("SIGKILL");
   }
