@@ -213,6 +213,9 @@ function addressesOf({ path, codec, rtsp }: Profile, { server }: Status) {
   if (rtsp && server.rtspPort !== null) {
     addresses.push({ what: "RTSP", address: `rtsp://${location.hostname}:${server.rtspPort}${path}` });
   }
+  if (rtsp && server.rtspsPort !== null) {
+    addresses.push({ what: "RTSPS", address: `rtsps://${location.hostname}:${server.rtspsPort}${path}` });
+  }
   if (codec === "mjpeg") {
     addresses.push({ what: "HTTP", address: `${location.origin}${path}` });
     addresses.push({ what: "Snapshot", address: `${location.origin}${path}/snapshot.jpg` });

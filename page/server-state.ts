@@ -71,6 +71,7 @@ export type Status = {
     readonly clients: number;
     readonly mjpegServer: "running" | "stopped";
     readonly rtspPort: number | null;
+    readonly rtspsPort: number | null;
   };
   readonly cameras: readonly Camera[];
   readonly encoders: readonly Encoder[];

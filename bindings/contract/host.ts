@@ -274,6 +274,9 @@ export type ConfigResult =
 export type ReadyInfo = {
   readonly rtspPort: number;
   readonly httpPort: number;
+  /** The same over TLS; 0 or absent: not served. `rtspPort` and `httpPort` are 0 where only TLS is. */
+  readonly rtspsPort?: number;
+  readonly httpsPort?: number;
   /** Login names; never a password, save a generated one: the file is readable by its owner only. */
   readonly users: readonly { readonly name: string; readonly password?: string }[];
   readonly authentication: boolean;

@@ -36,14 +36,17 @@ export type Greeting = {
 export function greeting({ version, info, listening, interfaces, login }: Greeting): string {
   const [address, ...others] = reachableAddresses(listening, interfaces);
   const lines = [`Porthole ${version} is up.`, ""];
-  const rtsp = info.rtspPort > 0 ? info.paths.rtsp : [];
-  const http = info.httpPort > 0 ? ["/", ...info.paths.http.filter((path) => path !== "/")] : [];
-  rtsp.forEach((path, i) => {
-    lines.push(`  ${i === 0 ? "RTSP " : "     "}  rtsp://${address}:${info.rtspPort}${path}`);
-  });
-  http.forEach((path, i) => {
-    lines.push(`  ${i === 0 ? "HTTP " : "     "}  http://${address}:${info.httpPort}${path}`);
-  });
+  const list = (scheme: string, port: number, paths: readonly string[]) => {
+    if (port === 0) return;
+    paths.forEach((path, i) => {
+      lines.push(`  ${(i === 0 ? scheme.toUpperCase() : "").padEnd(5)}  ${scheme}://${address}:${port}${path}`);
+    });
+  };
+  const http = ["/", ...info.paths.http.filter((path) => path !== "/")];
+  list("rtsp", info.rtspPort, info.paths.rtsp);
+  list("rtsps", info.rtspsPort ?? 0, info.paths.rtsp);
+  list("http", info.httpPort, http);
+  list("https", info.httpsPort ?? 0, http);
   if (others.length > 0) lines.push(`  Also at ${others.join(", ")}`);
   if (login !== undefined) {
     lines.push("", `  Login  ${login.name}  password  ${login.password}`, "  Generated now and not shown again.");

@@ -32,6 +32,8 @@ const DEFAULTS = {
   rtsp: {
     enabled: true,
     port: 7778,
+    plain: true,
+    tls: { enabled: false, port: 7779 },
     udp: true,
     tcp: true,
     udpPorts: { min: 20_000, max: 29_999 },
@@ -39,7 +41,16 @@ const DEFAULTS = {
     payloadSize: 1_400,
     udpPacing: 0,
   },
-  http: { enabled: true, port: 8089, morePorts: [], hostNames: [], ipWebcam: true },
+  http: {
+    enabled: true,
+    port: 8089,
+    plain: true,
+    tls: { enabled: false, port: 8443 },
+    morePorts: [],
+    hostNames: [],
+    ipWebcam: true,
+  },
+  tls: {},
   discovery: { enabled: true, interfaces: [] },
   auth: { enabled: true, realm: "Porthole", sha256: false, basic: true },
   users: [],
@@ -97,8 +108,8 @@ describe("a configuration", () => {
   });
 
   it.each([
-    ["https://hooks.example/a", "is https, which needs TLS"],
-    ["HTTPS://hooks.example/a", "is https, which needs TLS"],
+    ["ftp://hooks.example/a", "must be an address such as"],
+    ["HTTPS://hooks.example/a", "must be an address such as"],
     ["hooks.example", "must be an address such as"],
     ["http://", "must be an address such as"],
     ["http://user:pass@hooks.example/", "must be an address such as"],

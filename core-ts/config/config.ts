@@ -10,6 +10,7 @@ import { JSON_MAX_DEPTH, JsonFault, parseJson } from "./json.ts";
 import { type Profile, pathFault, pathKey, resolveProfiles, sizeFaults } from "./profiles.ts";
 import { CONFIG_SCHEMA, kindOf, WEBHOOK_URL, type WrittenConfig } from "./schema.ts";
 import { isRecord, type KeyPath, pathText, shapeIssues } from "./shape.ts";
+import { tlsIssues } from "./tls.ts";
 
 export type { Profile };
 
@@ -132,12 +133,15 @@ function crossIssues(config: WrittenConfig, isBad: (path: string) => boolean): C
       if (port !== 0 && other !== undefined) add(key, `is the same port as ${other}; choose another`);
       else taken.set(port, key);
     };
-    if (rtsp.enabled) take(rtsp.port, "rtsp.port");
-    if (http.enabled) {
+    if (rtsp.enabled && rtsp.plain) take(rtsp.port, "rtsp.port");
+    if (http.enabled && http.plain) {
       take(http.port, "http.port");
       for (const [index, port] of http.morePorts.entries()) take(port, `http.morePorts[${index}]`);
     }
+    if (rtsp.enabled && rtsp.tls.enabled) take(rtsp.tls.port, "rtsp.tls.port");
+    if (http.enabled && http.tls.enabled) take(http.tls.port, "http.tls.port");
   }
+  tlsIssues(config, good, add);
   if (good("limits") && limits.clients > limits.connections) {
     add("limits.clients", "must not exceed limits.connections, as each client has a connection; raise that too");
   }
@@ -190,7 +194,7 @@ function webhookIssues(config: WrittenConfig, good: Good, add: Add): void {
   for (const [index, { url }] of config.webhooks.entries()) {
     const path = `webhooks[${index}]`;
     if (!good(path)) continue;
-    const port = WEBHOOK_URL.exec(url)?.[2];
+    const port = WEBHOOK_URL.exec(url)?.[3];
     if (port !== undefined && Number(port) > 65_535) add(`${path}.url`, "has a port above 65535");
     const other = urls.get(url);
     if (other !== undefined) add(`${path}.url`, `is the same address as that of webhooks[${other}]; make one of them`);

@@ -39,8 +39,15 @@ describe("the JSON Schema", () => {
 
   it("has the same defaults as the configuration", () => {
     // Objects without a default of their own, which checkers fill only where they are given.
-    const empty = { rtsp: { udpPorts: {} }, http: {}, auth: {}, limits: {}, cameras: { back: {}, front: {} }, log: {} };
-    const filled = { ...empty, mjpeg: {}, power: {}, config: {}, discovery: {} };
+    const empty = {
+      rtsp: { udpPorts: {}, tls: {} },
+      http: { tls: {} },
+      auth: {},
+      limits: {},
+      cameras: { back: {}, front: {} },
+      log: {},
+    };
+    const filled = { ...empty, mjpeg: {}, power: {}, config: {}, discovery: {}, tls: {} };
     expect(checker(true)(filled)).toBe(true);
     const { profiles: _, ...config } = parseConfig(undefined);
     expect(filled).toMatchObject(config);

@@ -134,6 +134,23 @@ const NAME = /^[^:"\\\u0000-\u001f\u007f-\u009f]{1,64}$/u;
 const CAMERA_NAME = /^[A-Za-z0-9_-]{1,32}$/;
 const CAMERA_NAME_EXPECTED = "1 to 32 letters, digits, `_` or `-`";
 
+/** Names of the app's own folder, as bindings/contract has them. */
+const FILE_NAME = /^(?!.*\.\.)[A-Za-z0-9_-][A-Za-z0-9._-]{0,119}$/;
+const FILE_NAME_EXPECTED = "the name of a file, without a path: 1 to 120 letters, digits, `.`, `_` and `-`";
+
+function tlsKeys(name: string, port: number) {
+  return keys(
+    {
+      enabled: v.optional(flag(`Whether ${name} is served.`), false),
+      port: v.optional(
+        wholeNumber(0, 65_535, "TCP port", `Where ${name} clients connect. 0 takes any free port.`),
+        port,
+      ),
+    },
+    `${name}: the same over TLS 1.2 or 1.3, on a port of its own, with the certificate of \`tls\`.`,
+  );
+}
+
 const rtsp = keys(
   {
     enabled: v.optional(flag("Whether RTSP is served at all."), true),
@@ -141,6 +158,8 @@ const rtsp = keys(
       port("Where RTSP clients connect. 0 takes any free port. Android refuses ports below 1024."),
       7778,
     ),
+    plain: v.optional(flag("Whether RTSP without TLS is served at that port."), true),
+    tls: v.optional(tlsKeys("RTSPS", 7779), {}),
     udp: v.optional(
       flag("Whether RTP over UDP is offered; some recorders speak nothing else. Refused transports get 461."),
       true,
@@ -190,6 +209,8 @@ const http = keys(
   {
     enabled: v.optional(flag("Whether HTTP is served at all."), true),
     port: v.optional(port("Where browsers connect. 0 takes any free port. Android refuses ports below 1024."), 8089),
+    plain: v.optional(flag("Whether HTTP without TLS is served, there and at `morePorts`."), true),
+    tls: v.optional(tlsKeys("HTTPS", 8443), {}),
     morePorts: v.optional(
       listOf(
         wholeNumber(1, 65_535, "TCP port", "One more port."),
@@ -222,6 +243,27 @@ const http = keys(
     ),
   },
   "HTTP: MJPEG, snapshots, metrics and the interface for programs.",
+);
+
+const tls = keys(
+  {
+    certificate: v.exactOptional(
+      text(
+        FILE_NAME,
+        FILE_NAME_EXPECTED,
+        "PEM file in the app's own folder (docs/tls.md): the server's certificate first, then what leads to its authority.",
+      ),
+    ),
+    key: v.exactOptional(
+      text(
+        FILE_NAME,
+        FILE_NAME_EXPECTED,
+        "PEM file with the certificate's private key, not encrypted. Give both or neither.",
+      ),
+    ),
+  },
+  "The certificate of RTSPS and HTTPS. Without one a self-signed certificate is made once and kept. The files are read when " +
+    "the listeners open: after a renewal restart the server.",
 );
 
 const discovery = keys(
@@ -471,9 +513,9 @@ const profile = keys(
   "Streams of your own.",
 );
 
-/** Name, IPv4 or bracketed IPv6 address; port; path and query. */
+/** Scheme; name, IPv4 or bracketed IPv6 address; port; path and query. */
 export const WEBHOOK_URL =
-  /^http:\/\/([A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::([1-9][0-9]{0,4}))?((?:\/[!$-;=?-Z_a-z~]*)?)$/;
+  /^(https?):\/\/([A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::([1-9][0-9]{0,4}))?((?:\/[!$-;=?-Z_a-z~]*)?)$/;
 const WEBHOOK_URL_EXPECTED =
   "an address such as `http://192.0.2.9:8123/api/webhook/door`, of at most 512 characters, without a login and without `#`";
 
@@ -481,17 +523,14 @@ const webhook = keys(
   {
     url: v.pipe(
       v.string(must(WEBHOOK_URL_EXPECTED)),
-      v.regex(
-        /^(?!https:)/i,
-        "is https, which needs TLS, and hosts do not have that for connections of their own yet; use http, in a network that " +
-          "you trust",
-      ),
       v.regex(/^.{1,512}$/, must(WEBHOOK_URL_EXPECTED)),
       v.regex(WEBHOOK_URL, must(WEBHOOK_URL_EXPECTED)),
       v.metadata({
         expected: WEBHOOK_URL_EXPECTED,
         unit: "",
-        meaning: "Where events are sent, each by a POST of its own. `http` only: there is no TLS for this yet.",
+        meaning:
+          "Where events are sent, each by a POST of its own. With `https` the receiver's certificate must be good for the name in " +
+          "the address and lead to an authority that the device trusts, or to `trusted`.",
         jsonSchema: { pattern: WEBHOOK_URL.source, maxLength: 512 },
       }),
     ),
@@ -501,6 +540,14 @@ const webhook = keys(
         "8 to 128 characters without control characters",
         "Signs every request: `X-Porthole-Signature: sha256=` and the HMAC-SHA-256 of the body under this, in hexadecimal.",
         { secret: true },
+      ),
+    ),
+    trusted: v.exactOptional(
+      text(
+        FILE_NAME,
+        FILE_NAME_EXPECTED,
+        "PEM file in the app's own folder with the certificates that an `https` receiver may lead to, in place of the device's " +
+          "own: that of a home server's authority, or its self-signed one.",
       ),
     ),
     events: v.optional(
@@ -585,6 +632,7 @@ export const CONFIG_SCHEMA = keys(
     ),
     rtsp: v.optional(rtsp, {}),
     http: v.optional(http, {}),
+    tls: v.optional(tls, {}),
     discovery: v.optional(discovery, {}),
     auth: v.optional(auth, {}),
     users: v.optional(listOf(user, USERS_MAX, "a list of users", "Who may log in."), []),

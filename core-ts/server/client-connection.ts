@@ -24,7 +24,12 @@ export const PIPELINED_BYTES_MAX = 64 * 1024;
 /** How often a connection's age is looked at. */
 const LIFE_CHECK_US: Micros = seconds(1);
 
-export type ConnectionEnds = { readonly local: Endpoint; readonly peer: Endpoint };
+export type ConnectionEnds = {
+  readonly local: Endpoint;
+  readonly peer: Endpoint;
+  /** Nobody on the way can read what goes over it. */
+  readonly isTls: boolean;
+};
 
 export abstract class ClientConnection<Input extends { readonly kind: string }>
   implements HandleOwner, ExchangeCarrier, InputHolder
@@ -33,6 +38,7 @@ export abstract class ClientConnection<Input extends { readonly kind: string }>
   readonly handle: number;
   readonly local: Endpoint;
   readonly peer: Endpoint;
+  readonly isTls: boolean;
   readonly peerGroup: string;
   readonly context: ServerContext;
   readonly #onClosed: () => void;
@@ -59,6 +65,7 @@ export abstract class ClientConnection<Input extends { readonly kind: string }>
     this.handle = handle;
     this.local = ends.local;
     this.peer = ends.peer;
+    this.isTls = ends.isTls;
     this.peerGroup = peerGroup(ends.peer.address);
     this.#onClosed = onClosed;
     this.#openedUs = context.runtime.nowUs;

@@ -57,6 +57,8 @@ export interface ServerContext {
   readonly ownNames: readonly string[];
   /** The port in use, which differs from the configured one when that is 0. */
   readonly rtspPort: number;
+  /** The same of RTSPS; 0 where that is not served. */
+  readonly rtspsPort: number;
   readonly listeners: readonly ListenerState[];
   /** Puts the configuration that the settings have taken to work. */
   applyConfig(by: "file" | "api"): void;

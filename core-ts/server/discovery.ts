@@ -5,6 +5,7 @@
  *     porthole-1a2b.local                         A, AAAA
  *     porthole-1a2b._http._tcp.local              SRV, TXT path=/
  *     porthole-1a2b live/back._rtsp._tcp.local    SRV, TXT path=/live/back, camera, codec: one for each RTSP stream
+ *     the same with _https and _rtsps             where they are served over TLS
  *
  * One socket and one responder for each network interface and family: over IPv4, and over IPv6 where IPv6 is listened on.
  * What is told is the same over both (RFC 6762 section 20).
@@ -44,6 +45,9 @@ export type Offer = {
   /** 0: not served. */
   readonly rtspPort: number;
   readonly httpPort: number;
+  /** The same over TLS. */
+  readonly rtspsPort: number;
+  readonly httpsPort: number;
   readonly streams: readonly { readonly path: string; readonly camera: string; readonly codec: string }[];
 };
 
@@ -62,7 +66,7 @@ export class Discovery {
   readonly #makeId: () => string;
   #links: Link[] = [];
   #config: Config | undefined;
-  #offer: Offer = { rtspPort: 0, httpPort: 0, streams: [] };
+  #offer: Offer = { rtspPort: 0, httpPort: 0, rtspsPort: 0, httpsPort: 0, streams: [] };
   #ownAddresses: ReadonlySet<string> = new Set();
   #name = "";
   /** How often each name was found to be taken, by its wished form. */
@@ -78,6 +82,11 @@ export class Discovery {
   /** Names that browsers may call us by: none while discovery is off. */
   get hostNames(): readonly string[] {
     return this.#links.length === 0 ? [] : [nameText(this.#hostName())];
+  }
+
+  /** Names that the device would have, whether it has them yet or not. */
+  wishedNames({ discovery }: Config): readonly string[] {
+    return discovery.enabled ? [`${discovery.name ?? `porthole-${this.#makeId()}`}.local`] : [];
   }
 
   /** Tells of what is served from now on. */
@@ -162,17 +171,20 @@ export class Discovery {
   }
 
   #instances(): { readonly wish: string; readonly name: DnsName; readonly port: number; readonly txt: string[] }[] {
-    const { rtspPort, httpPort, streams } = this.#offer;
-    const one = (service: "_rtsp" | "_http", label: string, port: number, txt: string[]) => {
+    const { rtspPort, httpPort, rtspsPort, httpsPort, streams } = this.#offer;
+    const one = (service: "_rtsp" | "_http" | "_rtsps" | "_https", label: string, port: number, txt: string[]) => {
       const wish = `${service} ${label}`;
       const times = this.#takenTimes.get(wish) ?? 0;
       const name = [fitting(label, times === 0 ? "" : ` (${times + 1})`), service, "_tcp", "local"];
       return { wish, name, port, txt };
     };
     const found = httpPort === 0 ? [] : [one("_http", this.#name, httpPort, ["path=/"])];
-    for (const { path, camera, codec } of rtspPort === 0 ? [] : streams) {
+    if (httpsPort !== 0) found.push(one("_https", this.#name, httpsPort, ["path=/"]));
+    for (const { path, camera, codec } of streams) {
       const txt = [`path=${path}`, `camera=${camera}`, `codec=${codec}`];
-      found.push(one("_rtsp", `${this.#name} ${path.slice(1)}`, rtspPort, txt));
+      const label = `${this.#name} ${path.slice(1)}`;
+      if (rtspPort !== 0) found.push(one("_rtsp", label, rtspPort, txt));
+      if (rtspsPort !== 0) found.push(one("_rtsps", label, rtspsPort, txt));
     }
     // Long paths may be cut to the same label; the first has it.
     return [...new Map(found.reverse().map((instance) => [nameKey(instance.name), instance])).values()].reverse();

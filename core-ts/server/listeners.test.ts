@@ -17,6 +17,7 @@ function bench(config: Record<string, unknown> = {}) {
   const heard: string[] = [];
   const listeners = new Listeners(runtime, {
     onAccepted: (kind, { peer }) => heard.push(`${kind} ${peer.address}`),
+    certificateNames: () => [],
     onListening: () => heard.push("up"),
     onListenFailed: (message) => heard.push(message),
   });
@@ -102,6 +103,7 @@ describe("listeners", () => {
     const runtime = new Runtime(host);
     const listeners = new Listeners(runtime, {
       onAccepted: () => {},
+      certificateNames: () => [],
       onListening: () => heard.push("up"),
       onListenFailed: (text) => heard.push(text),
     });
@@ -143,6 +145,7 @@ describe("listeners", () => {
     expect(at.map((each, index) => each - (at[index - 1] ?? 0))).toEqual([1, 2, 4, 8, 16, 30, 30, 30]);
     expect(b.listeners.states()[0]).toEqual({
       ...{ protocol: "rtsp", address: "0.0.0.0", port: 7778, state: "listening", reason: null },
+      ...{ tls: false, fingerprint: null },
     });
     expect(b.heard).toEqual(["up", "up"]);
     expect(told.map((each) => each.split(" ")[0])).toEqual(["listener.lost", "listener.lost", "listener.up"]);
@@ -194,6 +197,8 @@ describe("the server's start", () => {
     expect(host.readyInfo).toEqual({
       rtspPort: 7778,
       httpPort: 8089,
+      rtspsPort: 0,
+      httpsPort: 0,
       users: [],
       authentication: false,
       paths: {

@@ -2,6 +2,7 @@
  * The listening sockets, kept in step with the configuration. Row 3.
  */
 import type { HostEvent } from "../../bindings/contract/events.ts";
+import type { TlsSpec } from "../../bindings/contract/host.ts";
 import type { Config } from "../config/config.ts";
 import type { Timer } from "../time/timer-queue.ts";
 import { MICROS_PER_SECOND, type Micros, seconds } from "../time/units.ts";
@@ -18,14 +19,22 @@ export const RELISTEN_FIRST_US: Micros = seconds(1);
 export const RELISTEN_MAX_US: Micros = seconds(30);
 
 export interface ListenersOwner {
-  onAccepted(kind: ListenerKind, event: Accepted): void;
+  onAccepted(kind: ListenerKind, event: Accepted, isTls: boolean): void;
+  /** What a self-signed certificate that is made now is to be good for, beside the machine's addresses. */
+  certificateNames(): readonly string[];
   /** Every listener is up; after the start, and again after a reload that changed them. */
   onListening(): void;
   /** A listener could not be opened at the start; one line that names the port and the cure. */
   onListenFailed(message: string): void;
 }
 
-type Wanted = { readonly kind: ListenerKind; readonly address: string; readonly port: number };
+type Wanted = {
+  readonly kind: ListenerKind;
+  readonly address: string;
+  readonly port: number;
+  /** Undefined: without TLS. */
+  readonly tls: TlsSpec | undefined;
+};
 
 /** A listener as the status shows it. */
 export type ListenerState = {
@@ -34,6 +43,9 @@ export type ListenerState = {
   readonly port: number;
   readonly state: "opening" | "listening" | "lost";
   readonly reason: string | null;
+  /** Whether it has TLS, and the SHA-256 of the certificate it shows. */
+  readonly tls: boolean;
+  readonly fingerprint: string | null;
 };
 
 interface ListenerEvents {
@@ -53,6 +65,7 @@ class Listener implements HandleOwner {
   lastPort = 0;
   /** Why it was lost; empty while it is not. */
   lostReason = "";
+  fingerprint: string | null = null;
   pauseUs: Micros = RELISTEN_FIRST_US;
   retry: Timer | undefined;
 
@@ -63,9 +76,11 @@ class Listener implements HandleOwner {
   }
 
   open(): void {
-    const { address } = this.wanted;
+    const { address, tls } = this.wanted;
     const port = this.wanted.port === 0 ? this.lastPort : this.wanted.port;
-    const handle = this.#runtime.host.tcpListen(JSON.stringify({ address, port }));
+    const handle = this.#runtime.host.tcpListen(
+      JSON.stringify({ address, port, ...(tls === undefined ? {} : { tls }) }),
+    );
     if (handle < 0) return this.#notify.lost("refused by the host");
     this.handle = handle;
     this.#runtime.own(handle, this);
@@ -85,6 +100,7 @@ class Listener implements HandleOwner {
     else if (event.type === "listening") {
       this.port = event.port;
       this.lastPort = event.port;
+      this.fingerprint = event.fingerprint ?? null;
       this.#notify.up();
     } else if (event.type === "closed") {
       this.#runtime.disown(this.handle);
@@ -92,7 +108,8 @@ class Listener implements HandleOwner {
       this.port = 0;
       // Somebody else has it by now.
       if (event.reason === "in-use") this.lastPort = 0;
-      this.#notify.lost(event.reason === "failed" ? (event.detail ?? event.reason) : event.reason);
+      const isTold = event.reason === "failed" || event.reason === "tls";
+      this.#notify.lost(isTold ? (event.detail ?? event.reason) : event.reason);
     }
   }
 }
@@ -112,12 +129,7 @@ export class Listeners {
 
   /** Opens what the configuration asks for and is not open, and closes what it no longer asks for. */
   apply(config: Config): void {
-    const wanted: Wanted[] = [];
-    const { address } = config;
-    if (config.rtsp.enabled) wanted.push({ kind: "rtsp", address, port: config.rtsp.port });
-    if (config.http.enabled) {
-      for (const port of [config.http.port, ...config.http.morePorts]) wanted.push({ kind: "http", address, port });
-    }
+    const wanted = wantedOf(config, this.#owner.certificateNames());
     const kept = this.#listeners.filter((listener) => wanted.some((want) => isSame(want, listener.wanted)));
     for (const listener of this.#listeners) if (!kept.includes(listener)) listener.close();
     const added = wanted
@@ -129,19 +141,23 @@ export class Listeners {
     this.#announceWhenUp();
   }
 
-  /** The port in use of the first listener of a kind; 0 for none. */
-  portOf(kind: ListenerKind): number {
-    return this.#listeners.find((listener) => listener.wanted.kind === kind)?.port ?? 0;
+  /** The port in use of the first listener of a kind, with or without TLS; 0 for none. */
+  portOf(kind: ListenerKind, isTls = false): number {
+    return (
+      this.#listeners.find(({ wanted }) => wanted.kind === kind && (wanted.tls !== undefined) === isTls)?.port ?? 0
+    );
   }
 
   /** For the status. */
   states(): ListenerState[] {
-    return this.#listeners.map(({ wanted: { kind, address, port }, port: inUse, lostReason }) => ({
+    return this.#listeners.map(({ wanted: { kind, address, port, tls }, port: inUse, lostReason, fingerprint }) => ({
       protocol: kind,
       address,
       port: inUse === 0 ? port : inUse,
       state: inUse !== 0 ? "listening" : lostReason === "" ? "opening" : "lost",
       reason: inUse === 0 && lostReason !== "" ? lostReason : null,
+      tls: tls !== undefined,
+      fingerprint,
     }));
   }
 
@@ -170,7 +186,7 @@ export class Listeners {
   #make(wanted: Wanted): Listener {
     const listener = new Listener(this.#runtime, wanted, {
       up: () => this.#onUp(listener),
-      accepted: (event) => this.#owner.onAccepted(wanted.kind, event),
+      accepted: (event) => this.#owner.onAccepted(wanted.kind, event, wanted.tls !== undefined),
       lost: (reason) => this.#onLost(listener, reason),
     });
     return listener;
@@ -196,10 +212,13 @@ export class Listeners {
   }
 
   #onUp(listener: Listener): void {
+    if (listener.fingerprint !== null) {
+      this.#runtime.log("info", `${nameOf(listener.wanted)} shows the certificate sha256=${listener.fingerprint}`);
+    }
     if (listener.lostReason !== "") {
       listener.lostReason = "";
       listener.pauseUs = RELISTEN_FIRST_US;
-      this.#runtime.log("info", `${listener.wanted.kind.toUpperCase()} listens again on port ${listener.port}`);
+      this.#runtime.log("info", `${nameOf(listener.wanted)} listens again on port ${listener.port}`);
       this.#runtime.events.emit("listener.up", { ...identityOf(listener), port: listener.port });
     }
     this.#announceWhenUp();
@@ -218,12 +237,35 @@ function identityOf({ wanted: { kind, address, port }, lastPort }: Listener) {
 }
 
 function isSame(a: Wanted, b: Wanted): boolean {
-  return a.kind === b.kind && a.address === b.address && a.port === b.port;
+  // Names are for a certificate that has yet to be made.
+  const filesOf = ({ tls }: Wanted): string =>
+    tls === undefined ? "plain" : "selfSigned" in tls ? "self-signed" : `${tls.certificate} ${tls.key}`;
+  return a.kind === b.kind && a.address === b.address && a.port === b.port && filesOf(a) === filesOf(b);
 }
 
-function describeLoss({ kind, address, port }: Wanted, reason: string): string {
-  const what = `${kind.toUpperCase()} can't listen on ${address}:${port}`;
-  const key = kind === "rtsp" ? "rtsp.port" : "http.port";
+function wantedOf({ address, rtsp, http, tls }: Config, names: readonly string[]): Wanted[] {
+  const { certificate, key } = tls;
+  const spec: TlsSpec =
+    certificate === undefined || key === undefined ? { selfSigned: true, names } : { certificate, key };
+  const wanted: Wanted[] = [];
+  const want = (kind: ListenerKind, port: number, isTls: boolean): void => {
+    wanted.push({ kind, address, port, tls: isTls ? spec : undefined });
+  };
+  if (rtsp.enabled && rtsp.plain) want("rtsp", rtsp.port, false);
+  if (rtsp.enabled && rtsp.tls.enabled) want("rtsp", rtsp.tls.port, true);
+  if (http.enabled && http.plain) for (const port of [http.port, ...http.morePorts]) want("http", port, false);
+  if (http.enabled && http.tls.enabled) want("http", http.tls.port, true);
+  return wanted;
+}
+
+function nameOf({ kind, tls }: Wanted): string {
+  return `${kind.toUpperCase()}${tls === undefined ? "" : "S"}`;
+}
+
+function describeLoss(wanted: Wanted, reason: string): string {
+  const { kind, address, port, tls } = wanted;
+  const what = `${nameOf(wanted)} can't listen on ${address}:${port}`;
+  const key = `${kind}${tls === undefined ? "" : ".tls"}.port`;
   if (reason === "in-use")
     return `${what}: the port is in use; stop the other program, or set ${key} (0 takes a free one)`;
   if (reason === "denied") return `${what}: the system denies it; ports below 1024 need privileges, set ${key} higher`;

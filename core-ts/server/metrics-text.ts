@@ -125,14 +125,16 @@ function aboutStreams(out: Exposition, context: ServerContext): void {
   const { metrics } = runtime;
   // Asking for their figures also brings the counters up to date.
   const list = viewers.list(runtime.nowUs);
-  const clients = (protocol: "rtsp" | "http", transport: "udp" | "tcp"): Sample => {
+  const clients = (protocol: "rtsp" | "http", transport: "udp" | "tcp" | "tls"): Sample => {
     const count = list.filter((each) => each.protocol === protocol && each.transport === transport).length;
     return [{ protocol, transport }, count];
   };
   out.gauge("porthole_clients", "RTSP sessions and MJPEG viewers.", [
     clients("rtsp", "udp"),
     clients("rtsp", "tcp"),
+    clients("rtsp", "tls"),
     clients("http", "tcp"),
+    clients("http", "tls"),
   ]);
   out.gauge(
     "porthole_profile_info",

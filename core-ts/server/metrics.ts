@@ -48,7 +48,7 @@ export class Histogram {
 export type Way = {
   readonly path: string;
   readonly protocol: "rtsp" | "http";
-  readonly transport: "udp" | "tcp";
+  readonly transport: "udp" | "tcp" | "tls";
 };
 
 /** What viewers of one way got, those that have left included. */

@@ -22,6 +22,7 @@ export interface StreamCarrier {
   readonly handle: number;
   readonly context: ServerContext;
   readonly peer: Endpoint;
+  readonly isTls: boolean;
   log(level: LogLevel, text: string): void;
   close(afterFlush: boolean, why: string): void;
 }
@@ -136,7 +137,7 @@ export class MjpegViewer implements Viewer, HandleOwner, AdaptedViewer {
       address: this.#connection.peer.address,
       user: this.exchange.user ?? null,
       userAgent: this.#userAgent ?? null,
-      transport: "tcp",
+      transport: this.#connection.isTls ? "tls" : "tcp",
       state: "playing",
       sinceUs: this.#startedUs,
       seconds: Math.floor((nowUs - this.#startedUs) / 1_000_000),
@@ -160,7 +161,7 @@ export class MjpegViewer implements Viewer, HandleOwner, AdaptedViewer {
   }
 
   get #way(): Way {
-    return { path: this.profile.path, protocol: "http", transport: "tcp" };
+    return { path: this.profile.path, protocol: "http", transport: this.#connection.isTls ? "tls" : "tcp" };
   }
 
   #stats(): OutletStats | undefined {

@@ -200,7 +200,8 @@ function answerUnavailable(exchange: RtspExchange, profile: StreamProfile, why: 
 /** Content-Base is written from the request URI: only the client knows by which name or address it reaches us. */
 function baseOf(exchange: RtspExchange, target: RtspTarget): string {
   const { address, port } = exchange.connection.local;
-  return absoluteBase(target, `rtsp://${address.includes(":") ? `[${address}]` : address}:${port}`);
+  const scheme = exchange.connection.isTls ? "rtsps" : "rtsp";
+  return absoluteBase(target, `${scheme}://${address.includes(":") ? `[${address}]` : address}:${port}`);
 }
 
 /** Reasons come from the system; a header must not be broken by one. */
@@ -294,9 +295,10 @@ function dropAbandonedSessions(exchange: RtspExchange, profile: StreamProfile): 
   }
 }
 
-function isServed(exchange: RtspExchange, offer: TransportOffer): boolean {
-  const { rtsp } = exchange.connection.context.config;
-  return offer.unsupported === undefined && (offer.lower === "tcp" ? rtsp.tcp : rtsp.udp);
+/** Over RTSPS there is no UDP: without SRTP it would show everybody on the way what TLS hides. */
+function isServed({ connection }: RtspExchange, offer: TransportOffer): boolean {
+  const { rtsp } = connection.context.config;
+  return offer.unsupported === undefined && (offer.lower === "tcp" ? rtsp.tcp : rtsp.udp && !connection.isTls);
 }
 
 function setUpInterleaved(

@@ -39,6 +39,7 @@ const PACE_MAX_US: Micros = seconds(1);
 
 /** The connection's side of an interleaved session: it lends its outlet and takes control bytes. */
 export interface InterleavedCarrier {
+  readonly isTls: boolean;
   /** Opens the connection's outlet for its first playing session; 0 when it can't be had. */
   acquireOutlet(maxBytes: number): number;
   releaseOutlet(): void;
@@ -308,7 +309,7 @@ export class RtspSession implements HandleOwner, Viewer, AdaptedViewer {
       address: this.peerAddress,
       user: this.user ?? null,
       userAgent: this.#userAgent ?? null,
-      transport: this.#transport.kind,
+      transport: this.#way.transport,
       state: this.#state === "playing" ? "playing" : "ready",
       sinceUs: this.#startedUs,
       seconds: Math.floor((nowUs - this.#startedUs) / 1_000_000),
@@ -335,7 +336,9 @@ export class RtspSession implements HandleOwner, Viewer, AdaptedViewer {
   }
 
   get #way(): Way {
-    return { path: this.profile.path, protocol: "rtsp", transport: this.#transport.kind };
+    const { kind } = this.#transport;
+    const transport = this.#transport.kind === "tcp" && this.#transport.carrier.isTls ? "tls" : kind;
+    return { path: this.profile.path, protocol: "rtsp", transport };
   }
 
   #stats(): OutletStats | undefined {

@@ -151,6 +151,10 @@ export class Server implements ServerContext, ListenersOwner {
     return this.#listeners.portOf("rtsp");
   }
 
+  get rtspsPort(): number {
+    return this.#listeners.portOf("rtsp", true);
+  }
+
   get listeners(): readonly ListenerState[] {
     return this.#listeners.states();
   }
@@ -198,7 +202,11 @@ export class Server implements ServerContext, ListenersOwner {
     return renderMetrics(this, { startedUs: this.#startedUs, version, host });
   }
 
-  onAccepted(kind: ListenerKind, event: Extract<HostEvent, { type: "accepted" }>): void {
+  certificateNames(): readonly string[] {
+    return [...this.#discovery.wishedNames(this.config), ...this.config.http.hostNames];
+  }
+
+  onAccepted(kind: ListenerKind, event: Extract<HostEvent, { type: "accepted" }>, isTls: boolean): void {
     const { handle, local, peer } = event;
     const group = peerGroup(peer.address);
     if (this.admission.connections >= this.config.limits.connections) this.#makeRoom(group);
@@ -217,10 +225,10 @@ export class Server implements ServerContext, ListenersOwner {
     };
     const connection =
       kind === "rtsp"
-        ? new RtspConnection(this, handle, { local, peer }, answerRtsp, onClosed)
-        : new HttpConnection(this, handle, { local, peer }, answerHttp, onClosed);
+        ? new RtspConnection(this, handle, { local, peer, isTls }, answerRtsp, onClosed)
+        : new HttpConnection(this, handle, { local, peer, isTls }, answerHttp, onClosed);
     this.#connections.add(connection);
-    this.runtime.log("debug", `conn=${handle} ${kind} opened peer=${peer.address}:${peer.port}`);
+    this.runtime.log("debug", `conn=${handle} ${kind}${isTls ? "s" : ""} opened peer=${peer.address}:${peer.port}`);
   }
 
   onListening(): void {
@@ -229,6 +237,8 @@ export class Server implements ServerContext, ListenersOwner {
     const info: ReadyInfo = {
       rtspPort: this.#listeners.portOf("rtsp"),
       httpPort: this.#listeners.portOf("http"),
+      rtspsPort: this.#listeners.portOf("rtsp", true),
+      httpsPort: this.#listeners.portOf("http", true),
       users: !auth.enabled
         ? []
         : this.logins.users.map(({ name }) =>
@@ -474,7 +484,8 @@ export class Server implements ServerContext, ListenersOwner {
       .filter(({ settings }) => settings.rtsp)
       .map(({ path, settings }) => ({ path, camera: settings.camera, codec: settings.codec }));
     const [rtspPort, httpPort] = [this.#listeners.portOf("rtsp"), this.#listeners.portOf("http")];
-    this.#discovery.apply(this.config, { rtspPort, httpPort, streams });
+    const [rtspsPort, httpsPort] = [this.#listeners.portOf("rtsp", true), this.#listeners.portOf("http", true)];
+    this.#discovery.apply(this.config, { rtspPort, httpPort, rtspsPort, httpsPort, streams });
   }
 
   #rtspPaths(): string[] {

@@ -22,7 +22,8 @@ export function renderStatus(context: ServerContext, startedUs: Micros): string 
       connectionsRefused: admission.refused,
       eventStreams: context.eventReaders.count,
       mjpegServer: context.mjpegServer.running ? "running" : "stopped",
-      rtspPort: context.config.rtsp.enabled ? context.rtspPort : null,
+      rtspPort: context.config.rtsp.enabled && context.config.rtsp.plain ? context.rtspPort : null,
+      rtspsPort: context.config.rtsp.enabled && context.config.rtsp.tls.enabled ? context.rtspsPort : null,
       loop: {
         ...loop.state(nowUs),
         slowTurns: loop.times.turn,

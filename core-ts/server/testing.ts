@@ -44,9 +44,9 @@ export class RtspClient {
   #cseq = 0;
   session = "";
 
-  constructor(world: World, address = "127.0.0.1") {
+  constructor(world: World, address = "127.0.0.1", port = RTSP_PORT) {
     this.#world = world;
-    this.peer = world.host.connect(RTSP_PORT, { address });
+    this.peer = world.host.connect(port, { address });
     world.host.settle(world.core);
   }
 

@@ -13,7 +13,7 @@ export type ViewerFigures = {
   readonly address: string;
   readonly user: string | null;
   readonly userAgent: string | null;
-  readonly transport: "udp" | "tcp";
+  readonly transport: "udp" | "tcp" | "tls";
   readonly state: "ready" | "playing";
   /** When it came, and seconds since then. */
   readonly sinceUs: Micros;

@@ -105,6 +105,8 @@ describe("a webhook", () => {
     ["http://192.0.2.9", { host: "192.0.2.9", port: 80 }, "192.0.2.9"],
     ["http://[2001:db8::9]:81/a", { host: "2001:db8::9", port: 81 }, "[2001:db8::9]:81"],
     ["http://hooks.example:80/", { host: "hooks.example", port: 80 }, "hooks.example"],
+    ["https://hooks.example/a", { host: "hooks.example", port: 443, tls: {} }, "hooks.example"],
+    ["https://192.0.2.9:8123/a", { host: "192.0.2.9", port: 8123, tls: {} }, "192.0.2.9:8123"],
   ])("at %s is found there, and asked for by its name", (url, spec, name) => {
     const world = startWith({ url });
     happen(world);

@@ -8,7 +8,7 @@
  * events go is the operator's word alone. Neither secrets nor the path, which may be one, stand in the log.
  */
 import type { HostEvent } from "../../bindings/contract/events.ts";
-import { Code } from "../../bindings/contract/host.ts";
+import { Code, type ConnectSpec } from "../../bindings/contract/host.ts";
 import { hmacSha256Hex } from "../auth/hash.ts";
 import { utf8Bytes } from "../bytes/text.ts";
 import type { Config } from "../config/config.ts";
@@ -114,6 +114,8 @@ class Webhook implements HandleOwner {
   readonly #host: string;
   readonly #port: number;
   readonly #target: string;
+  readonly #isTls: boolean;
+  readonly #hostHeader: string;
   readonly #key: Uint8Array | undefined;
   readonly #queue: Delivery[] = [];
   /** The first of the queue, while it is tried or waits to be. */
@@ -133,7 +135,9 @@ class Webhook implements HandleOwner {
     this.#config = config;
     const match = WEBHOOK_URL.exec(config.url);
     if (match === null) throw new Error("a webhook's address was not checked");
-    const [, host = "", port = "80", target = ""] = match;
+    const [, scheme, host = "", port = scheme === "https" ? "443" : "80", target = ""] = match;
+    this.#isTls = scheme === "https";
+    this.#hostHeader = Number(port) === (this.#isTls ? 443 : 80) ? host : `${host}:${port}`;
     this.place = `${host}:${port}`;
     this.#host = host.startsWith("[") ? host.slice(1, -1) : host;
     this.#port = Number(port);
@@ -191,7 +195,7 @@ class Webhook implements HandleOwner {
         break;
       case "closed":
         this.#runtime.disown(trial.handle);
-        this.#onEnded(trial, `no connection: ${event.reason}`);
+        this.#onEnded(trial, `no connection: ${event.reason === "tls" ? (event.detail ?? "tls") : event.reason}`);
         break;
       default:
         break;
@@ -209,7 +213,7 @@ class Webhook implements HandleOwner {
     if (this.#current === undefined) return;
     const { host } = this.#runtime;
     const handle = host.tcpConnect(
-      JSON.stringify({ host: this.#host, port: this.#port, timeoutMs: WEBHOOK_CONNECT_MS }),
+      JSON.stringify({ host: this.#host, port: this.#port, timeoutMs: WEBHOOK_CONNECT_MS, ...this.#tls() }),
     );
     if (handle < 0) {
       return this.#fail(handle === Code.UNSUPPORTED ? "this host can't connect" : "the host refuses to connect");
@@ -221,13 +225,19 @@ class Webhook implements HandleOwner {
     this.#try = { handle, parser: new ResponseParser({ bodyMaxBytes: WEBHOOK_ANSWER_MAX_BYTES }), timer };
   }
 
+  #tls(): Pick<ConnectSpec, "tls"> {
+    if (!this.#isTls) return {};
+    const { trusted } = this.#config;
+    return { tls: trusted === undefined ? {} : { trusted } };
+  }
+
   #post({ handle }: Try): void {
     const { id, type, body } = this.#current!;
     const content = utf8Bytes(body);
     const signature = this.#key === undefined ? [] : [`X-Porthole-Signature: sha256=${hmacSha256Hex(this.#key, body)}`];
     const head = [
       `POST ${this.#target} HTTP/1.1`,
-      `Host: ${this.#port === 80 ? this.place.replace(/:80$/, "") : this.place}`,
+      `Host: ${this.#hostHeader}`,
       `User-Agent: ${this.#userAgent}`,
       "Content-Type: application/json",
       `Content-Length: ${content.length}`,

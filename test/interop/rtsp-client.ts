@@ -2,9 +2,11 @@
  * A small RTSP client of the tests' own (RFC 2326): requests as one writes them, Digest (RFC 2617, MD5) and Basic, interleaved
  * frames, and UDP sockets with large receive buffers. It lets tests send what no library would.
  */
+
 import { createHash, randomBytes } from "node:crypto";
 import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { connect, type Socket } from "node:net";
+import * as tls from "node:tls";
 import { RtpTrack } from "./rtp-track.ts";
 import { type Login, type Server, VIEWER } from "./server.ts";
 import { bounded } from "./wait.ts";
@@ -66,6 +68,17 @@ export class RtspClient {
       ANSWER_MS,
       "the RTSP connection",
       new Promise<void>((done, fail) => socket.once("connect", done).once("error", fail)),
+    );
+    return new RtspClient(socket, login ?? undefined);
+  }
+
+  /** Connects over TLS, taking any certificate. */
+  static async openTls(server: Server, login: Login | null = VIEWER): Promise<RtspClient> {
+    const socket = tls.connect({ host: "127.0.0.1", port: server.ready.rtspsPort ?? 0, rejectUnauthorized: false });
+    await bounded(
+      ANSWER_MS,
+      "the RTSPS connection",
+      new Promise<void>((done, fail) => socket.once("secureConnect", done).once("error", fail)),
     );
     return new RtspClient(socket, login ?? undefined);
   }
@@ -301,9 +314,9 @@ export class Reader {
   }
 
   /** DESCRIBE and SETUP. */
-  static async setUp(server: Server, path: string, transport: "udp" | "tcp"): Promise<Reader> {
-    const client = await RtspClient.open(server);
-    const url = server.rtspUrl(path);
+  static async setUp(server: Server, path: string, transport: "udp" | "tcp" | "tls"): Promise<Reader> {
+    const client = await (transport === "tls" ? RtspClient.openTls(server) : RtspClient.open(server));
+    const url = transport === "tls" ? server.rtspsUrl(path) : server.rtspUrl(path);
     const described = await client.request("DESCRIBE", url, { Accept: "application/sdp" });
     if (described.status !== 200) throw new Error(`DESCRIBE ${url} answered ${described.status}\n${server.logTail()}`);
     const control = controlUrl(described);
@@ -330,7 +343,7 @@ export class Reader {
   }
 
   /** DESCRIBE, SETUP and PLAY. */
-  static async play(server: Server, path: string, transport: "udp" | "tcp"): Promise<Reader> {
+  static async play(server: Server, path: string, transport: "udp" | "tcp" | "tls"): Promise<Reader> {
     const reader = await Reader.setUp(server, path, transport);
     await reader.play();
     return reader;

@@ -136,6 +136,14 @@ export class Server {
     return `http://${prefixOf(login)}127.0.0.1:${this.ready.httpPort}${path}`;
   }
 
+  rtspsUrl(path: string, login?: Login): string {
+    return `rtsps://${prefixOf(login)}127.0.0.1:${this.ready.rtspsPort}${path}`;
+  }
+
+  httpsUrl(path: string, login?: Login): string {
+    return `https://${prefixOf(login)}127.0.0.1:${this.ready.httpsPort}${path}`;
+  }
+
   /** Everything that the server has printed. */
   get log(): string {
     return this.#log.join("");

@@ -22,6 +22,7 @@ const SERVER = object({
   eventStreams: COUNT,
   mjpegServer: oneOf(["running", "stopped"]),
   rtspPort: nullable(integer({ minimum: 0, description: "Where RTSP is served; null where it is not." })),
+  rtspsPort: nullable(integer({ minimum: 0, description: "Where RTSPS is served; null where it is not." })),
   loop: object({
     state: oneOf(["ok", "slow"], { description: "`slow`: held up within the last minute." }),
     reason: nullable(text()),
@@ -36,6 +37,8 @@ const SERVER = object({
       port: integer({ minimum: 0, description: "In use, or wished for." }),
       state: oneOf(["opening", "listening", "lost"]),
       reason: nullable(text({ description: "Why it is lost; it is tried again." })),
+      tls: flag({ description: "RTSPS or HTTPS." }),
+      fingerprint: nullable(text({ description: "SHA-256 of the certificate that it shows, in hexadecimal." })),
     }),
   ),
 });
@@ -123,7 +126,7 @@ const CLIENT = object({
   address: text(),
   user: nullable(text()),
   userAgent: nullable(text()),
-  transport: oneOf(["udp", "tcp"]),
+  transport: oneOf(["udp", "tcp", "tls"]),
   state: oneOf(["ready", "playing"]),
   since: TIME,
   seconds: COUNT,

@@ -12,6 +12,8 @@ internal class Login(
 
 /** What a person wants to know once the server is up; the same text as the Node host's (console-output.ts). */
 internal object Greeting {
+    private const val SCHEME_CHARS = 5
+
     /**
      * @param info the contract's ReadyInfo as parsed JSON.
      * @param listening addresses that are listened on.
@@ -24,17 +26,17 @@ internal object Greeting {
         login: Login?,
     ): String {
         val addresses = reachable(listening)
-        val rtspPort = (info["rtspPort"] as Number).toInt()
-        val httpPort = (info["httpPort"] as Number).toInt()
         val paths = info["paths"] as Map<*, *>
-        val rtsp = if (rtspPort > 0) paths["rtsp"] as List<*> else emptyList<Any>()
-        val http = if (httpPort > 0) listOf("/") + (paths["http"] as List<*>).filter { it != "/" } else emptyList()
+        val rtsp = paths["rtsp"] as List<*>
+        val http = listOf("/") + (paths["http"] as List<*>).filter { it != "/" }
         val lines = arrayListOf("Porthole $version is up.", "")
-        rtsp.forEachIndexed { index, path ->
-            lines += "  ${if (index == 0) "RTSP " else "     "}  rtsp://${addresses[0]}:$rtspPort$path"
-        }
-        http.forEachIndexed { index, path ->
-            lines += "  ${if (index == 0) "HTTP " else "     "}  http://${addresses[0]}:$httpPort$path"
+        for ((scheme, shown) in listOf("rtsp" to rtsp, "rtsps" to rtsp, "http" to http, "https" to http)) {
+            val port = (info["${scheme}Port"] as? Number)?.toInt() ?: 0
+            if (port == 0) continue
+            shown.forEachIndexed { index, path ->
+                val title = if (index == 0) scheme.uppercase() else ""
+                lines += "  ${title.padEnd(SCHEME_CHARS)}  $scheme://${addresses[0]}:$port$path"
+            }
         }
         if (addresses.size > 1) lines += "  Also at ${addresses.drop(1).joinToString(", ")}"
         lines += ""

@@ -124,8 +124,8 @@ internal class TlsFiles(
         val own = chain.first()
         if (!belong(own, key)) {
             throw TlsFault(
-                "key \"$keyName\" is not that of certificate \"$certificateName\"; give the key it was made with, and " +
-                    "in that file the server's own certificate first",
+                "key \"$keyName\" is not that of certificate \"$certificateName\"; give the key it was made with, " +
+                    "and in that file the server's own certificate first",
             )
         }
         val store = emptyStore()
