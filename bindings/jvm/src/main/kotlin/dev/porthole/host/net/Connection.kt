@@ -70,6 +70,11 @@ internal class Connection(
     override val isUrgent: Boolean get() = false
     override var outlet: Outlet? = null
 
+    init {
+        // A request may have come with the handshake's end, and nothing behind it.
+        if (wire.hasMore) network.loop.post(::readOn)
+    }
+
     /** True while bytes that a closed connection owes have not left. */
     val isFlushing: Boolean get() = state == State.FLUSHING
 
