@@ -39,6 +39,7 @@ export function plot(title: string, records: readonly LaneRecord[], trace: reado
   const [width, height] = [2 * LANE_WIDTH + 20, TOP + rows * LANE_HEIGHT];
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,
+    `<title>${title}</title>`,
     `<rect width="${width}" height="${height}" fill="white"/>`,
     `<text x="${LEFT}" y="20" font-size="14" font-weight="bold">${title}</text>`,
     ...key,
