@@ -171,7 +171,7 @@ describe("what adaptation does", () => {
     expect(clients[0].link).toMatchObject({ belowFloor: false, reason: "loss" });
     const metrics = run.world.server.metrics();
     expect(metrics).toContain(
-      `porthole_encoder_target_bits_per_second{encoder="h264 /live/back"} ${run.targetAt(run.us)}`,
+      `porthole_encoder_target_bytes_per_second{encoder="h264 /live/back"} ${run.targetAt(run.us) / 8}`,
     );
     expect(metrics).toMatch(/porthole_encoder_adaptations_total\{encoder="h264 \/live\/back",direction="down"\} [1-9]/);
     expect(events[0]).toMatchObject({ full: 4 * M, client: 1, reason: "loss" });

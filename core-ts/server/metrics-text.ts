@@ -223,25 +223,27 @@ function aboutEncoders(out: Exposition, { runtime, profiles, cameras }: ServerCo
     const adaptation = profiles.adaptationOf(encoder);
     return adaptation === undefined ? [] : [{ encoder: encoder.label, adaptation, now: adaptation.figures() }];
   });
+  /** Prometheus wants base units: bytes. */
+  const bytes = (bits: number | null): number | null => (bits === null ? null : bits / 8);
   const ofAdapted = (value: (one: (typeof adapted)[number]) => number | null): Sample[] =>
     adapted.flatMap((one): Sample[] => {
       const sample = value(one);
       return sample === null ? [] : [[{ encoder: one.encoder }, sample]];
     });
   out.gauge(
-    "porthole_encoder_target_bits_per_second",
+    "porthole_encoder_target_bytes_per_second",
     "What an encoder aims at for its viewers' networks.",
-    ofAdapted(({ now }) => now.targetBitrate),
+    ofAdapted(({ now }) => bytes(now.targetBitrate)),
   );
   out.gauge(
-    "porthole_encoder_ceiling_bits_per_second",
+    "porthole_encoder_ceiling_bytes_per_second",
     "What it would aim at for good ones.",
-    ofAdapted(({ now }) => now.ceilingBitrate),
+    ofAdapted(({ now }) => bytes(now.ceilingBitrate)),
   );
   out.gauge(
-    "porthole_encoder_floor_bits_per_second",
+    "porthole_encoder_floor_bytes_per_second",
     "What it never goes below.",
-    ofAdapted(({ now }) => now.floorBitrate),
+    ofAdapted(({ now }) => bytes(now.floorBitrate)),
   );
   out.gauge(
     "porthole_viewers_below_floor",

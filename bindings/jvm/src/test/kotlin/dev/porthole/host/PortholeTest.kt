@@ -58,7 +58,7 @@ class PortholeTest {
             onEvent { events += it }
         }
 
-    private inline fun <reified T : PortholeEvent> next(ms: Long = 5_000): T {
+    private inline fun <reified T : PortholeEvent> next(ms: Long = 30_000): T {
         val end = System.nanoTime() + ms * 1_000_000
         while (true) {
             val event = events.poll(maxOf(0, end - System.nanoTime()), TimeUnit.NANOSECONDS)
@@ -88,7 +88,7 @@ class PortholeTest {
                 assertEquals("hello", socket.hear(5))
             }
             porthole.stop()
-            assertEquals(0, porthole.await(5_000))
+            assertEquals(0, porthole.await(30_000))
             assertEquals(0, next<PortholeEvent.Stopped>().code)
             assertEquals(0, porthole.outstandingBuffers)
         }
@@ -163,7 +163,7 @@ class PortholeTest {
             connect(port).say("hang")
             Thread.sleep(50)
             porthole.stop()
-            assertNotNull(porthole.await(5_000))
+            assertNotNull(porthole.await(30_000))
         }
     }
 
@@ -271,7 +271,7 @@ class PortholeTest {
                 watchesNetwork = false
                 onEvent { events += it }
             }.use { porthole ->
-                val port = next<PortholeEvent.Ready>(10_000).rtspPort
+                val port = next<PortholeEvent.Ready>().rtspPort
                 connect(port).use { socket ->
                     socket.say("OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n")
                     assertEquals("RTSP/1.0 200", socket.hear(12))
