@@ -18,6 +18,7 @@ import dev.porthole.config.DropWatcher
 import dev.porthole.host.PortholeEvent
 import dev.porthole.host.PortholeOptions
 import dev.porthole.host.loop.LogLevel
+import dev.porthole.network.NetworkWatch
 import dev.porthole.power.PowerLocks
 import dev.porthole.power.PowerPolicy
 import dev.porthole.server.ServerKeeper
@@ -53,6 +54,7 @@ class PortholeService : Service() {
     private var lastExit: LastExit? = null
     private var lastTrigger = Trigger.STICKY
     private var drop: DropWatcher? = null
+    private var networks: NetworkWatch? = null
     private var destroyed = false
 
     private var facts = Facts(Build.VERSION.SDK_INT)
@@ -105,6 +107,7 @@ class PortholeService : Service() {
         app.keeper = keeper
         app.describeService = ::describe
         intake.onAccepted = { main.post(::applyPower) }
+        networks = NetworkWatch(this, parts.log, keeper::networkChanged)
     }
 
     override fun onStartCommand(
@@ -152,6 +155,7 @@ class PortholeService : Service() {
         app.keeper = null
         app.describeService = { emptyMap() }
         drop?.close()
+        networks?.close()
         unregisterReceiver(chargerReceiver)
         unregisterReceiver(unlockReceiver)
         keeper.close()

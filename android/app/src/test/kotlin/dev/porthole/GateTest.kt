@@ -150,10 +150,15 @@ class GateTest {
     }
 
     @Test
-    fun `when a device policy switches the cameras off, they say so`() {
+    fun `when a device policy switches the cameras off, they say so, and its end is noticed`() {
         parts.overlay = { it.copy(cameraPermission = true, camerasOffByPolicy = true) }
         boot()
         assertLocked("a device policy switches the cameras off", "adb shell dumpsys device_policy")
+
+        parts.overlay = { it.copy(cameraPermission = true, camerasOffByPolicy = false) }
+        shadowOf(Looper.getMainLooper()).idleFor(Duration.ofMillis(PortholeService.RECHECK_MS))
+        assertEquals(1, world.deliverStarts())
+        assertPlays()
     }
 
     @Test

@@ -182,7 +182,7 @@ class Camera2Device(
                 val picture =
                     taking.firstOrNull { one -> one.sensorNs == it.timestamp } ?: taking.firstOrNull() ?: return
                 taking -= picture
-                picture.done.taken(it.planes[0].buffer)
+                picture.done.taken(it.planes[0].buffer, it.timestamp)
             }
         }
 

@@ -152,7 +152,11 @@ interface CameraSession {
 }
 
 interface StillListener {
-    fun taken(jpeg: java.nio.ByteBuffer)
+    /** @param sensorNs when it was taken, on the camera's clock. */
+    fun taken(
+        jpeg: java.nio.ByteBuffer,
+        sensorNs: Long,
+    )
 
     fun failed(reason: String)
 }

@@ -30,7 +30,7 @@ interface Neighbours {
  * which the server does by itself after a growing pause, and at once when the state here gets better. That is when the
  * camera is free again, and not before a growing pause of its own.
  *
- * Everything is on the cameras' lane, except [report], [clockwise], [startedUs] and [stillStream], which any thread may ask.
+ * Everything is on the cameras' lane, except [report], [clockwise], [hostUs], [startedUs] and [stillStream], which any thread may ask.
  */
 class CameraUnit(
     val name: String,
@@ -95,6 +95,9 @@ class CameraUnit(
 
     /** The largest still picture that [DeviceCameras.capture] gives. */
     val largestStill: PixelSize? get() = StreamPlanner.largestStill(facts, stillRefused)
+
+    /** A time of the camera's own clock on the host's, for a single picture. */
+    fun hostUs(sensorNs: Long): Long? = SensorTime(facts.hostTimestamps, clocks).hostUs(sensorNs)
 
     fun clockwise(rotation: Rotation): Int = Turning.clockwise(rotation, facts, orientation.degrees)
 

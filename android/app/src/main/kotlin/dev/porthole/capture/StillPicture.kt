@@ -58,18 +58,24 @@ class StillPicture(
     }
 
     /** The camera's own file, of its largest size, in which the picture may be turned by EXIF only. */
-    private fun fullTaken(file: ByteBuffer) {
-        if (wished.lying() == full) return taken(file)
+    private fun fullTaken(
+        file: ByteBuffer,
+        timeUs: Long?,
+    ) {
+        if (wished.lying() == full) return taken(file, timeUs)
         val copy = ByteArray(file.remaining()).also { file.duplicate().get(it) }
         lane.post {
             val resized = if (over.get()) null else jpeg.resize(copy, wished, spec.quality)
-            if (resized == null) failed("the picture can't be made smaller") else taken(resized)
+            if (resized == null) failed("the picture can't be made smaller") else taken(resized, timeUs)
         }
     }
 
     private val listener =
         object : StillListener {
-            override fun taken(jpeg: ByteBuffer) = fullTaken(jpeg)
+            override fun taken(
+                jpeg: ByteBuffer,
+                sensorNs: Long,
+            ) = fullTaken(jpeg, unit.hostUs(sensorNs))
 
             override fun failed(reason: String) = this@StillPicture.failed(reason)
         }
@@ -84,7 +90,7 @@ class StillPicture(
                 lane.post {
                     val picture = box.take() ?: return@post
                     val file = if (over.get()) null else jpeg.compress(picture.nv21, picture.stride, size, spec.quality)
-                    if (file == null) failed("the picture can't be compressed") else taken(file)
+                    if (file == null) failed("the picture can't be compressed") else taken(file, picture.timeUs)
                 }
             }
         val next =
@@ -103,8 +109,11 @@ class StillPicture(
 
     override fun lost(reason: String) = failed(reason)
 
-    private fun taken(jpeg: ByteBuffer) {
-        if (over.compareAndSet(false, true)) sink.captured(jpeg)
+    private fun taken(
+        jpeg: ByteBuffer,
+        timeUs: Long?,
+    ) {
+        if (over.compareAndSet(false, true)) sink.captured(jpeg, timeUs)
         close()
     }
 

@@ -66,6 +66,12 @@ class ServerKeeper(
         server?.configChanged() ?: start()
     }
 
+    /** The machine's addresses have changed. Any thread. */
+    @Synchronized
+    fun networkChanged() {
+        server?.networkChanged()
+    }
+
     /** Says goodbye to every client and waits for the end. May be called twice. */
     override fun close() {
         val last =

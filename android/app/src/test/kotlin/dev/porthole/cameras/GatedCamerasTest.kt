@@ -52,7 +52,10 @@ class GatedCamerasTest {
                 key: Boolean,
             ) = Unit
 
-            override fun captured(jpeg: ByteBuffer) = Unit
+            override fun captured(
+                jpeg: ByteBuffer,
+                timeUs: Long?,
+            ) = Unit
         }
 
     private fun open(name: String = "back") = cameras.open(EncoderSpec(name, VideoCodec.H264, 1280, 720, 25.0), sink)

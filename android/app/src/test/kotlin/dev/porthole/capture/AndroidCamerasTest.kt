@@ -406,7 +406,11 @@ class AndroidCamerasTest {
 
     private fun stills(taken: MutableList<ByteArray>) =
         object : StillSink {
-            override fun captured(jpeg: ByteBuffer) {
+            override fun captured(
+                jpeg: ByteBuffer,
+                timeUs: Long?,
+            ) {
+                assertTrue("$timeUs", clock.nowUs() - timeUs!! in 0..5_000_000)
                 taken += ByteArray(jpeg.remaining()).also { jpeg.duplicate().get(it) }
             }
 

@@ -470,8 +470,14 @@ class DeviceCamerasTest {
     private class Still : StillSink {
         val told = ArrayList<String>()
 
-        override fun captured(jpeg: ByteBuffer) {
+        val times = ArrayList<Long?>()
+
+        override fun captured(
+            jpeg: ByteBuffer,
+            timeUs: Long?,
+        ) {
             told += "captured ${jpeg.remaining()}"
+            times += timeUs
         }
 
         override fun failed(reason: String) {
@@ -496,9 +502,11 @@ class DeviceCamerasTest {
         val session =
             device.port.last.sessions
                 .single()
-        session.stills.single().taken(ByteBuffer.wrap(ByteArray(5)))
+        val takenUs = device.time.nowUs()
+        session.stills.single().taken(ByteBuffer.wrap(ByteArray(5)), takenUs * 1_000)
         device.film(400)
         assertEquals(listOf("captured 5"), still.told)
+        assertEquals(listOf<Long?>(takenUs), still.times)
         assertEquals(FakeDevice.STILL, session.still)
         assertFalse(device.port.last.closing)
     }
@@ -508,13 +516,15 @@ class DeviceCamerasTest {
         open()
         device.film(1_000)
         val still = capture(2000, 1500)
+        val takenUs = device.time.nowUs()
         device.port.last.sessions
             .single()
             .stills
             .single()
-            .taken(ByteBuffer.wrap(ByteArray(5)))
+            .taken(ByteBuffer.wrap(ByteArray(5)), takenUs * 1_000)
         device.film(400)
         assertEquals(listOf("captured 2000"), still.told)
+        assertEquals(listOf<Long?>(takenUs), still.times)
     }
 
     @Test
@@ -522,8 +532,10 @@ class DeviceCamerasTest {
         open(jpeg("front"))
         device.film(1_000)
         val still = capture(4000, 3000, "front")
+        val askedUs = device.time.nowUs()
         device.film(80)
         assertEquals(listOf("captured 70"), still.told)
+        assertTrue("${still.times}", still.times.single()!! in askedUs..device.time.nowUs())
         assertNull(
             device.port.last.sessions
                 .single()

@@ -90,12 +90,34 @@ class PhoneStreamTest {
             FakePhone.disconnect(FakePhone.BACK)
             ServiceWorld.await("the status says so") { world.camera("back")["state"] == "evicted" }
             assertTrue((world.camera("back")["fix"] as String).contains("close the app"))
+            assertRefused("evicted")
             FakePhone.openRefusals.clear()
             val before = viewer.keyPictures
             viewer.play { it.keyPictures > before }
             assertEquals("ok", world.camera("back")["state"])
         }
     }
+
+    @Test
+    fun `when MediaCodec refuses every rung, H264 is 503 with the reason, JPEG goes on, and H264 flows when it can`() {
+        FakePhone.codecRefusal = { step, _ -> if (step == "configure") IllegalArgumentException("injected") else null }
+        assertRefused("configure: injected")
+        assertEquals("mjpeg 1280x720", ffprobe("-f", "mpjpeg", "http://127.0.0.1:${world.httpPort}/Back/"))
+        assertEquals("ok", world.camera("back")["state"])
+        FakePhone.codecRefusal = { _, _ -> null }
+        ServiceWorld.await("H.264 is there") {
+            RtspViewer(world.rtspPort, "/live/back").use { it.describe().status } == 200
+        }
+        RtspViewer(world.rtspPort, "/live/back").use { viewer -> viewer.play { it.keyPictures >= 1 } }
+    }
+
+    private fun assertRefused(reason: String) =
+        RtspViewer(world.rtspPort, "/live/back").use {
+            val reply = it.describe()
+            assertEquals(503, reply.status)
+            val told = "${reply.headers}${reply.body}"
+            assertTrue(told, reason in told)
+        }
 
     private fun post(
         path: String,

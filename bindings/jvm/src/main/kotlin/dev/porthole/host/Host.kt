@@ -41,12 +41,14 @@ import dev.porthole.host.media.Destination
 import dev.porthole.host.media.Fanout
 import dev.porthole.host.media.FanoutForm
 import dev.porthole.host.media.GatherPlanRunner
+import dev.porthole.host.media.JpegSize
 import dev.porthole.host.media.MediaUnitPool
 import dev.porthole.host.media.Membership
 import dev.porthole.host.media.Outlet
 import dev.porthole.host.media.SharedBytes
 import dev.porthole.host.media.TurnFrames
 import dev.porthole.host.media.WireAges
+import dev.porthole.host.media.jpegSize
 import dev.porthole.host.net.Connection
 import dev.porthole.host.net.Connector
 import dev.porthole.host.net.Listener
@@ -595,10 +597,14 @@ internal class Host(
     /** What it is told comes back through the loop, so after [capture] has returned. */
     private fun stillSink(handle: Int): StillSink =
         object : StillSink {
-            override fun captured(jpeg: ByteBuffer) {
+            override fun captured(
+                jpeg: ByteBuffer,
+                timeUs: Long?,
+            ) {
+                val size = jpegSize(jpeg)
                 val bytes = SharedBytes(parts.pool, parts.pool.take(jpeg.remaining()), jpeg.remaining())
                 bytes.buffer.put(jpeg.duplicate())
-                loop.post { captured(handle, bytes) }
+                loop.post { captured(handle, bytes, timeUs, size) }
             }
 
             override fun failed(reason: String): Unit = loop.post { captureFailed(handle, reason) }
@@ -607,6 +613,8 @@ internal class Host(
     private fun captured(
         handle: Int,
         bytes: SharedBytes,
+        timeUs: Long?,
+        size: JpegSize?,
     ) {
         if (closed || handle !in handles) {
             bytes.release()
@@ -620,7 +628,10 @@ internal class Host(
         (handles.remove(handle) as PendingCapture).end()
         val blob = nextHandle()
         handles[blob] = Blob(bytes)
-        events.post(handle, "{\"type\":\"captured\",\"handle\":$handle,\"blob\":$blob,\"length\":${bytes.length}}")
+        val json = StringBuilder("{\"type\":\"captured\",\"handle\":$handle,\"blob\":$blob,\"length\":${bytes.length}")
+        if (timeUs != null) json.append(",\"timeUs\":").append(timeUs)
+        if (size != null) json.append(",\"width\":${size.width},\"height\":${size.height}")
+        events.post(handle, json.append('}').toString())
     }
 
     private fun captureFailed(

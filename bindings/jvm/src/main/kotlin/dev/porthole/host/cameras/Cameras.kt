@@ -173,8 +173,14 @@ public interface FrameSink {
 
 /** Takes a still picture: exactly one of the two, any thread. */
 public interface StillSink {
-    /** A JPEG file, position to limit; copied before return. */
-    public fun captured(jpeg: ByteBuffer)
+    /**
+     * A JPEG file, position to limit; copied before return.
+     * @param timeUs capture time on the host's clock; null where the source does not know it.
+     */
+    public fun captured(
+        jpeg: ByteBuffer,
+        timeUs: Long?,
+    )
 
     public fun failed(reason: String)
 }

@@ -83,7 +83,7 @@ public abstract class SingleCamera : VideoSource {
             bytes: ByteBuffer,
             timeUs: Long,
             key: Boolean,
-        ): Unit = finish { still.captured(bytes) }
+        ): Unit = finish { still.captured(bytes, timeUs) }
 
         override fun close(): Unit = encoder.close()
 
