@@ -65,6 +65,7 @@ export type Status = {
     readonly transport: string;
     readonly state: string;
     readonly skippedFrames: number;
+    readonly loss: { readonly fraction: number; readonly packets: number } | null;
   }[];
 };
 
