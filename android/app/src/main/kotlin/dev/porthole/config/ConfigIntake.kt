@@ -2,6 +2,7 @@ package dev.porthole.config
 
 import dev.porthole.host.files.ConfigStore
 import dev.porthole.host.files.ConfigText
+import dev.porthole.host.files.removeLeftovers
 import dev.porthole.host.files.writeAtomically
 import dev.porthole.host.json.Json
 import dev.porthole.host.loop.HostLog
@@ -78,6 +79,7 @@ class ConfigIntake(
 
     init {
         folder.mkdirs()
+        for (file in listOf(stored, waiting, login)) removeLeftovers(file)
         // Left behind by a process that ended before a core could read it.
         textOf(waiting)?.let { offer = Offer(it, null) }
     }

@@ -3,17 +3,10 @@ package dev.porthole.host.files
 import dev.porthole.host.contract.Code
 import dev.porthole.host.json.Json
 import java.io.File
-import java.io.FileOutputStream
 import java.io.IOException
-import java.nio.channels.FileChannel
-import java.nio.file.AtomicMoveNotSupportedException
 import java.nio.file.Files
 import java.nio.file.NoSuchFileException
-import java.nio.file.Path
 import java.nio.file.StandardCopyOption
-import java.nio.file.StandardOpenOption
-import java.nio.file.attribute.PosixFilePermissions
-import java.security.SecureRandom
 
 /** What `configRead` and `configWrite` work on: read whole, replaced atomically, looked at for changes. Core's thread only. */
 internal class ConfigFile(
@@ -22,6 +15,10 @@ internal class ConfigFile(
     /** What was read or written last, so that the host's own writes are no news. */
     private var known = ""
     private var stamp = ""
+
+    init {
+        removeLeftovers(file)
+    }
 
     /** JSON of the contract's ConfigReadResult. */
     fun read(): String {
@@ -70,55 +67,6 @@ internal class ConfigFile(
 
     private companion object {
         const val CONFIG_MAX_BYTES = 1024 * 1024
-    }
-}
-
-/**
- * Replaces a file with one that only its owner can read, or leaves the old one as it was: temporary file, sync, rename.
- * @throws IOException what the system says.
- */
-public fun writeAtomically(
-    file: File,
-    bytes: ByteArray,
-) {
-    val folder = file.absoluteFile.parentFile ?: throw IOException("\"$file\" is in no folder")
-    val temporary = File(folder, ".${file.name}.${java.lang.Long.toHexString(SecureRandom().nextLong())}.tmp")
-    try {
-        createPrivate(temporary.toPath())
-        FileOutputStream(temporary).use { out ->
-            out.write(bytes)
-            out.fd.sync()
-        }
-        try {
-            Files.move(
-                temporary.toPath(),
-                file.toPath(),
-                StandardCopyOption.ATOMIC_MOVE,
-                StandardCopyOption.REPLACE_EXISTING,
-            )
-        } catch (_: AtomicMoveNotSupportedException) {
-            if (!temporary.renameTo(file)) throw IOException("\"$file\" could not be replaced")
-        }
-    } finally {
-        temporary.delete()
-    }
-    syncFolder(folder)
-}
-
-private fun createPrivate(path: Path) {
-    try {
-        Files.createFile(path, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")))
-    } catch (_: UnsupportedOperationException) {
-        Files.createFile(path)
-    }
-}
-
-/** Makes the rename itself durable, where the system can do that. */
-private fun syncFolder(folder: File) {
-    try {
-        FileChannel.open(folder.toPath(), StandardOpenOption.READ).use { it.force(true) }
-    } catch (_: IOException) {
-        // Not every system syncs folders; the file itself is safe.
     }
 }
 
