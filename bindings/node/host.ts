@@ -31,6 +31,7 @@ import { Fanout } from "./fanouts.ts";
 import { deleteFile, isFileName, listFiles, OpenFile, renameFile } from "./files.ts";
 import { type Disposable, Handles } from "./handles.ts";
 import { bytesFromCore, hostText } from "./host-text.ts";
+import { LiveHeap } from "./live-heap.ts";
 import { EventQueue } from "./loop.ts";
 import { interfaces, watchInterfaces } from "./network.ts";
 import { Outlet } from "./outlets.ts";
@@ -49,6 +50,8 @@ export type NodeHostOptions = {
   readonly stateFile?: string;
   /** Folder of the file verbs, made when first needed; absent: they are UNSUPPORTED. */
   readonly filesFolder?: string;
+  /** The status also tells `engineLiveBytes`, the heap without its garbage, at the price of collections. */
+  readonly showsLiveHeap?: boolean;
   readonly log?: (level: LogLevel, line: string) => void;
   readonly ready?: (info: ReadyInfo) => void;
   readonly credentials?: (login: { readonly name: string; readonly password: string }) => void;
@@ -74,6 +77,7 @@ export class NodeHost implements Host {
   readonly #cameras: ReadonlyMap<string, CameraSource>;
   readonly #config: ConfigFile | undefined;
   readonly #state: ConfigFile | undefined;
+  readonly #liveHeap: LiveHeap | undefined;
   readonly #unwatchInterfaces: () => void;
   #disposed = false;
 
@@ -90,6 +94,7 @@ export class NodeHost implements Host {
     this.#cameras = options.cameras ?? new Map();
     this.#config = options.configFile === undefined ? undefined : new ConfigFile(options.configFile);
     this.#state = options.stateFile === undefined ? undefined : new ConfigFile(options.stateFile);
+    this.#liveHeap = options.showsLiveHeap === true ? new LiveHeap() : undefined;
     this.#config?.watch(() => this.#tell({ type: "config" }));
     this.#unwatchInterfaces = watchInterfaces(() => this.#tell({ type: "network" }));
     for (const camera of this.#cameras.values()) camera.onInfoChanged = () => this.#tell({ type: "cameras" });
@@ -430,6 +435,7 @@ export class NodeHost implements Host {
       loadPerCore: (os.loadavg()[0] ?? 0) / Math.max(1, os.cpus().length),
       // The script's heap: here the host's own objects are in it too.
       engineBytes: process.memoryUsage().heapUsed,
+      engineLiveBytes: this.#liveHeap?.bytes,
       handles: this.#handles.size,
     });
   }

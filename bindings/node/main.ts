@@ -88,6 +88,8 @@ function serve(line: CommandLine, serving?: Serving): Serving {
   const host = new NodeHost({
     cameras,
     ...(configFile === undefined ? {} : storesBeside(configFile)),
+    // The soak test sets it.
+    showsLiveHeap: process.env.PORTHOLE_LIVE_HEAP === "on",
     log,
     credentials: (generated) => {
       login = generated;

@@ -43,6 +43,7 @@ internal class CoreRun(
     private val launch: String,
     private val listener: RunListener,
     private val watchesConfig: Boolean,
+    private val showsLiveHeap: Boolean = false,
 ) : HostOwner {
     private val clock: HostClock = parts.clock
     private val log: HostLog = parts.log
@@ -144,6 +145,10 @@ internal class CoreRun(
             memoryUs = nowUs
             val usage = script.memoryUsage()
             memory = mapOf("engineBytes" to usage.mallocSize, "engineObjects" to usage.objCount)
+            if (showsLiveHeap) {
+                script.collect()
+                memory += "engineLiveBytes" to script.memoryUsage().memoryUsedSize
+            }
         }
         val average = if (turns == 0L) 0L else turnsUs / turns
         return memory +

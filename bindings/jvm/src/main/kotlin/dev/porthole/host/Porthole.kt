@@ -86,6 +86,13 @@ public class PortholeOptions internal constructor() {
     /** What the machine knows of itself, for `deviceStatus`; called on the core's thread. */
     public var deviceStatus: () -> Map<String, Any?> = { emptyMap() }
 
+    /**
+     * For who looks for leaks: the status also tells what the script holds without its garbage (`engineLiveBytes`), at the
+     * price of a collection at most every five seconds. The heap's size alone (`engineBytes`) says little: it goes up and
+     * down by half of itself.
+     */
+    public var showsLiveHeap: Boolean = false
+
     /** False where [Porthole.networkChanged] is called by somebody who knows better than looking every few seconds. */
     public var watchesNetwork: Boolean = true
 
@@ -207,7 +214,8 @@ public class Porthole private constructor(
                 options.deviceStatus,
             )
         parts.configStore = options.configStore
-        val next = CoreRun(parts, bundle, launch, runListener, watchesConfig = options.configFile != null)
+        val watchesConfig = options.configFile != null
+        val next = CoreRun(parts, bundle, launch, runListener, watchesConfig, options.showsLiveHeap)
         run = next
         // A stop that came between two runs reached neither.
         if (stopAsked.count == 0L) next.askToStop()

@@ -77,6 +77,8 @@ private class Program(
                 // In a checkout the bundle is newer than the library's own more often than the library is rebuilt.
                 System.getProperty("porthole.bundle")?.let { bundle = ScriptBundle.fromFile(File(it)) }
                 deviceStatus = ::deviceStatus
+                // The soak test sets it.
+                showsLiveHeap = System.getenv("PORTHOLE_LIVE_HEAP") == "on"
                 line.configFile?.let { file ->
                     // What the core keeps stands beside the configuration.
                     val stem = file.absolutePath.replace(Regex("\\.json$", RegexOption.IGNORE_CASE), "")

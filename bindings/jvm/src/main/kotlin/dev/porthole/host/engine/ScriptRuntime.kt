@@ -73,6 +73,9 @@ internal class ScriptRuntime(
     /** Walks the engine's heap: some hundred microseconds, so not every turn. */
     fun memoryUsage(): MemoryUsage = engine.memoryUsage
 
+    /** Frees what only refers to itself, which the engine does when its heap has grown by half. A few milliseconds. */
+    fun collect(): Unit = engine.gc()
+
     override fun close() {
         if (closed) return
         closed = true
