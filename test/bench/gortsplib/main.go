@@ -81,10 +81,7 @@ func main() {
 	if err := server.Start(); err != nil {
 		log.Fatal(err)
 	}
-	h.stream = &gortsplib.ServerStream{Server: server, Desc: &description.Session{Medias: []*description.Media{media}}}
-	if err := h.stream.Initialize(); err != nil {
-		log.Fatal(err)
-	}
+	h.stream = gortsplib.NewServerStream(server, &description.Session{Medias: []*description.Media{media}})
 	encoder, err := h264.CreateEncoder()
 	if err != nil {
 		log.Fatal(err)
