@@ -2,7 +2,7 @@
  * What one viewer's link can be sent: down at once, up slowly. Row 2.
  *
  *     rate │ ceiling ─────╮                             ╭────   up: 20 % a second, 6 % where the link was last full,
- *          │              │              ╭─╮       ╭────╯             50 % beyond
+ *          │              │              ╭─╮       ╭────╯             and beyond ever more, up to 50 %
  *          │              ╰──────────────╯ ╰───────╯          down: to 80 % of what came through, at once
  *          │                   hold           hold            hold: 3 s and growing, 4 s at most
  *
@@ -15,13 +15,20 @@ import { type BitsPerSecond, MICROS_PER_SECOND, type Micros, millis, seconds } f
 export const DOWN_SHARE = 0.8;
 /** The share of the rate that is kept where nobody could measure what came through. */
 export const DOWN_BLIND_SHARE = 0.7;
-/** Growth a second: up to where the link was last full, there, and beyond it, where nothing is known. */
+/** Growth a second: up to where the link was last full, there, and far beyond it, where nothing is known. */
 export const UP_BELOW = 0.2;
 export const UP_NEAR = 0.06;
-export const UP_BEYOND = 0.3;
+export const UP_BEYOND = 0.5;
 /** There: from here to here, as shares of what came through when the link was last full. */
 export const NEAR_FROM = 0.95;
 export const NEAR_TO = 1.25;
+/** Far beyond, likewise. In between growth itself grows: that the link has become faster is ever more likely. */
+export const BEYOND_FROM = 2;
+/**
+ * A link that is full again soon is taken to bear at least this share of what it bore the last time: TCP that repairs a loss
+ * stands still for a while, and what comes through then is less than the link bears.
+ */
+export const FULL_AT_KEPT = 0.85;
 /** At most so much growth by one piece of evidence, however long it took to come. */
 export const UP_STEP_MAX = 1.5;
 /** After going down the rate stays for this long; longer each time that going up failed soon. */
@@ -84,14 +91,14 @@ export class ViewerRate {
     if (nowUs - this.#downUs < DOWN_SPACING_US) return false;
     const base = Math.min(this.rate, Math.max(sent, RATE_MIN));
     const wanted = capacity === undefined ? DOWN_BLIND_SHARE * base : DOWN_SHARE * capacity;
-    this.#fullAt = capacity ?? base;
+    const isSoon = nowUs - this.#downUs < FAILED_SOON_US;
+    this.#fullAt = Math.max(capacity ?? base, isSoon ? FULL_AT_KEPT * (this.#fullAt ?? 0) : 0);
     if (wanted >= this.rate) {
       // It is low enough already, and the queue drains.
       this.#downUs = Math.max(this.#downUs, nowUs - this.#holdUs + DOWN_SPACING_US);
       return false;
     }
-    const failedSoon = nowUs - this.#downUs < FAILED_SOON_US;
-    this.#holdUs = failedSoon ? Math.min(HOLD_MAX_US, this.#holdUs * HOLD_GROWTH) : HOLD_FIRST_US;
+    this.#holdUs = isSoon ? Math.min(HOLD_MAX_US, this.#holdUs * HOLD_GROWTH) : HOLD_FIRST_US;
     this.#downUs = nowUs;
     this.#rate = Math.max(RATE_MIN, Math.round(wanted));
     return true;
@@ -115,7 +122,9 @@ export class ViewerRate {
   #growth(): number {
     const rate = this.#rate;
     const share = this.#fullAt === undefined ? Number.POSITIVE_INFINITY : rate / this.#fullAt;
-    return share < NEAR_FROM ? UP_BELOW : share < NEAR_TO ? UP_NEAR : UP_BEYOND;
+    if (share < NEAR_FROM) return UP_BELOW;
+    const beyond = Math.max(0, Math.min(1, (share - NEAR_TO) / (BEYOND_FROM - NEAR_TO)));
+    return UP_NEAR + beyond * (UP_BEYOND - UP_NEAR);
   }
 
   /** Nothing can be told: it neither rises nor falls. */

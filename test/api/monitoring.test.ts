@@ -47,7 +47,7 @@ testWith("promtool")("promtool finds nothing to say against the metrics of a ser
     const { status, stdout, stderr } = spawnSync("promtool", ["check", "metrics"], { input: text, encoding: "utf8" });
     expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: "", stderr: "" });
     parsePrometheusText(text);
-    expect(valueIn(text, "porthole_clients", { protocol: "http" })).toBe(1);
+    expect(valueIn(text, "porthole_clients", { protocol: "http", transport: "tcp" })).toBe(1);
     expect(valueIn(text, "porthole_memory_bytes")).toBeGreaterThan(1_000_000);
   });
 });
