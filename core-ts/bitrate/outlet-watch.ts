@@ -8,7 +8,7 @@ import type { BitsPerSecond, Micros } from "../time/units.ts";
 import { MICROS_PER_SECOND, millis } from "../time/units.ts";
 
 /** Between two looks at an outlet that has nothing queued. */
-export const LOOK_IDLE_US: Micros = millis(500);
+export const LOOK_IDLE_US: Micros = millis(1_000);
 /** Between two looks at one that has. */
 export const LOOK_BUSY_US: Micros = millis(100);
 /** A queue whose oldest picture is never younger than this in {@link STANDING_WINDOW_US} stands. */
