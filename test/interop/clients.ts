@@ -16,18 +16,30 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const NOBODY_UID = 65_534;
 
 /**
- * `test` for tests that need a client program. Where it is missing the tests are skipped, and counted as such; with
- * `CI=true` they fail.
+ * `test` for tests that need something of the machine. Where it is not to be had the reason is told and the tests are skipped,
+ * and counted as such; with `CI=true` a test of that need fails.
+ * @param need what a test of it is called.
+ * @param refusal why it is not there; undefined when it is.
  */
+export function testUnless(need: string, refusal: string | undefined): typeof test | typeof test.skip {
+  if (refusal === undefined) return test;
+  if (process.env.CI === "true") {
+    test(need, () => {
+      throw new Error(refusal);
+    });
+  } else process.stderr.write(`skipped: ${refusal}\n`);
+  return test.skip;
+}
+
+/** `test` for tests that need a client program. */
 export function testWith(name: string): typeof test | typeof test.skip {
   const client = CLIENTS.find((one) => one.name === name);
   if (client === undefined) throw new Error(`clients.json has no "${name}"`);
-  if (isPresent(client)) return test;
-  if (process.env.CI !== "true") return test.skip;
-  test(`${name} is installed`, () => {
-    throw new Error(`${name} is missing; it comes with ${client.packages.join(" ")} ${client.python?.join(" ") ?? ""}`);
-  });
-  return test.skip;
+  const from = `${client.packages.join(" ")} ${client.python?.join(" ") ?? ""}`.trim();
+  return testUnless(
+    `${name} is installed`,
+    isPresent(client) ? undefined : `${name} is missing; it comes with ${from}`,
+  );
 }
 
 /** Where a program is, by PATH. */

@@ -4,8 +4,8 @@
  */
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import { afterEach, expect, test } from "vitest";
-import { testWith } from "./clients.ts";
+import { afterEach, expect } from "vitest";
+import { testUnless, testWith } from "./clients.ts";
 import { Reader } from "./rtsp-client.ts";
 import { Server, VIEWER } from "./server.ts";
 import { within } from "./wait.ts";
@@ -104,16 +104,12 @@ function setAddress(verb: "add" | "del"): boolean {
 }
 
 /** Tests that need an address which comes and goes: skipped, or failed with CI=true, where one can't be added. */
-function testWithAddress(): typeof test | typeof test.skip {
-  if (setAddress("add") && setAddress("del")) return test;
-  if (process.env.CI !== "true") return test.skip;
-  test("an address can be added to the loopback interface", () => {
-    throw new Error("`ip addr add` is refused: it needs root (CAP_NET_ADMIN) and the package iproute2");
-  });
-  return test.skip;
-}
-
-const networkTest = testWithAddress();
+const networkTest = testUnless(
+  "an address can be added to the loopback interface",
+  setAddress("add") && setAddress("del")
+    ? undefined
+    : "`ip addr add` is refused: it needs root (CAP_NET_ADMIN) and the package iproute2",
+);
 
 function comeAndGo(): void {
   expect(setAddress("add")).toBe(true);

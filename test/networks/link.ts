@@ -9,7 +9,7 @@ import { mkdirSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { test } from "vitest";
+import { testUnless } from "../interop/clients.ts";
 import { bounded, within } from "../interop/wait.ts";
 
 const SOURCE = fileURLToPath(new URL("link.c", import.meta.url));
@@ -196,16 +196,12 @@ const REFUSAL = await refusal();
  * `test` for tests that need a link. Where namespaces or TUN devices are refused they are skipped, counted as such and the
  * reason is printed; with `CI=true` that fails.
  */
-export const testOnLink: typeof test | typeof test.skip = (() => {
-  if (REFUSAL === undefined) return test;
-  const reason = `no emulated link here: ${REFUSAL} (it needs root, network namespaces, TUN devices and a C compiler)`;
-  if (process.env.CI === "true") {
-    test("network namespaces and TUN devices can be made", () => {
-      throw new Error(reason);
-    });
-  } else process.stderr.write(`${reason}\n`);
-  return test.skip;
-})();
+export const testOnLink = testUnless(
+  "network namespaces and TUN devices can be made",
+  REFUSAL === undefined
+    ? undefined
+    : `no emulated link here: ${REFUSAL} (it needs root, network namespaces, TUN devices and a C compiler)`,
+);
 
 /** A program at one end of a link, or anywhere: lines of JSON come out, and it ends when its standard input does. */
 export class Helper {

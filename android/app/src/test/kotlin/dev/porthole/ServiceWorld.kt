@@ -63,6 +63,28 @@ class ServiceWorld : AutoCloseable {
 
     private fun serving(): ServerState.Serving = awaitServing().let { app.keeper!!.state as ServerState.Serving }
 
+    /** Watches MJPEG pictures at a path: asks, does something else, and then sees [count] of them begin. */
+    fun watchPictures(
+        path: String,
+        count: Int,
+        meanwhile: () -> Unit,
+    ) {
+        val pictures = URL("http://127.0.0.1:$httpPort$path").openConnection() as HttpURLConnection
+        pictures.readTimeout = PATIENCE_MS
+        pictures.inputStream.use { stream ->
+            meanwhile()
+            var seen = 0
+            var last = 0
+            while (seen < count) {
+                val byte = stream.read()
+                check(byte >= 0) { "the pictures end" }
+                if (last == 0xff && byte == 0xd8) seen++
+                last = byte
+            }
+        }
+        pictures.disconnect()
+    }
+
     fun status(): Map<*, *> = Json.parse(get("/api/status")) as Map<*, *>
 
     /** What the service says of itself in the server's status. */

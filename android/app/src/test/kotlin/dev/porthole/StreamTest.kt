@@ -52,22 +52,11 @@ class StreamTest {
     @Test
     fun `ffprobe and a second client watch the same MJPEG pictures`() {
         boot()
-        val pictures = (URL("http://127.0.0.1:${world.httpPort}/Back/").openConnection() as HttpURLConnection)
-        pictures.readTimeout = ServiceWorld.PATIENCE_MS
-        pictures.inputStream.use { stream ->
+        world.watchPictures("/Back/", 5) {
             val told = ffprobe("-f", "mpjpeg", "http://127.0.0.1:${world.httpPort}/Back/")
             assertEquals("codec_name=mjpeg width=1280 height=720", told.first)
             assertTrue("${told.second} packets", told.second >= 5)
-            var seen = 0
-            var last = 0
-            while (seen < 5) {
-                val byte = stream.read()
-                check(byte >= 0) { "the pictures end" }
-                if (last == 0xff && byte == 0xd8) seen++
-                last = byte
-            }
         }
-        pictures.disconnect()
     }
 
     @Test

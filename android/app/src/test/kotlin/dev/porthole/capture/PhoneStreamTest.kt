@@ -67,20 +67,9 @@ class PhoneStreamTest {
 
     @Test
     fun `ffprobe and a second client watch the JPEG pictures beside it`() {
-        val pictures = URL("http://127.0.0.1:${world.httpPort}/Back/").openConnection() as HttpURLConnection
-        pictures.readTimeout = ServiceWorld.PATIENCE_MS
-        pictures.inputStream.use { stream ->
+        world.watchPictures("/Back/", 5) {
             assertEquals("mjpeg 1280x720", ffprobe("-f", "mpjpeg", "http://127.0.0.1:${world.httpPort}/Back/"))
-            var seen = 0
-            var last = 0
-            while (seen < 5) {
-                val byte = stream.read()
-                check(byte >= 0) { "the pictures end" }
-                if (last == 0xff && byte == 0xd8) seen++
-                last = byte
-            }
         }
-        pictures.disconnect()
     }
 
     @Test
