@@ -155,8 +155,9 @@ function UserForm({ title, named = false, currentRole, action, send }: UserFormP
     try {
       await send({ name, password, role });
       setFault(undefined);
-      setName("");
-      setPassword("");
+      // What was typed while the answer was under way stays.
+      setName((now) => (now === name ? "" : now));
+      setPassword((now) => (now === password ? "" : now));
     } catch (error) {
       setFault(error instanceof ApiError ? error : new ApiError(0, reasonOf(error)));
     }

@@ -296,7 +296,8 @@ function NumberCommand({ label, value, send }: NumberCommandProps) {
     try {
       await send(Number(text ?? value));
       setFault(undefined);
-      setText(undefined);
+      // What was typed while the answer was under way stays.
+      setText((now) => (now === text ? undefined : now));
       notify("Set until the server starts again");
     } catch (error) {
       setFault(error instanceof ApiError ? error.message : reasonOf(error));

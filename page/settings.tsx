@@ -2,6 +2,7 @@
  * The configuration as a form that is made of its JSON Schema. What is wrong the server says, at the key that it is about.
  */
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { mergePatch } from "../core-ts/config/merge-patch.ts";
 import { ApiError, ask, type Issue, reasonOf } from "./api.ts";
 import type { ViewProps } from "./app.tsx";
 import { countOf, type Json, type JsonObject, mergePatchOf, type Path, pathText, withValue } from "./config-draft.ts";
@@ -27,7 +28,8 @@ export function SettingsView({ server }: ViewProps) {
   const [refusals, setRefusals] = useState(0);
   const [saving, setSaving] = useState(false);
   const form = useRef<HTMLFormElement>(null);
-  const load = useCallback(async (): Promise<void> => {
+  /** @param saved what was sent: whatever has been changed since then stays changed. */
+  const load = useCallback(async (saved?: JsonObject): Promise<void> => {
     try {
       const [schema, written, effective] = await Promise.all([
         ask<Schema>("GET", "/api/config.schema.json"),
@@ -35,7 +37,10 @@ export function SettingsView({ server }: ViewProps) {
         ask<JsonObject>("GET", "/api/config?effective=true"),
       ]);
       setLoaded({ schema: schema.value, written: written.value, effective: effective.value, etag: written.etag });
-      setDraft(written.value);
+      setDraft((now) => {
+        const since = saved && mergePatchOf(saved, now);
+        return since === undefined ? written.value : (mergePatch(written.value, since) as JsonObject);
+      });
       setIssues([]);
     } catch (error) {
       notify(reasonOf(error), true);
@@ -58,7 +63,7 @@ export function SettingsView({ server }: ViewProps) {
       const { value } = await ask<{ persisted: boolean }>("PATCH", "/api/config", patch, headers);
       notify(value.persisted ? "Saved and in force" : "In force until the server ends: there is no file to keep it in");
       server.refresh();
-      await load();
+      await load(draft);
     } catch (error) {
       setIssues(issuesOf(error));
       setRefusals((now) => now + 1);

@@ -76,6 +76,22 @@ const profile = async (path: string): Promise<Record<string, unknown>> => {
   return profiles.find((each) => each.path === path)!;
 };
 
+/** The page gets answers of this path late: when it is let. @returns lets them through. */
+async function holdAnswers(page: Page, path: string): Promise<() => Promise<void>> {
+  await page.evaluate((held) => {
+    const { fetch } = globalThis;
+    const released = new Promise<void>((done) => {
+      Object.assign(globalThis, { releaseAnswers: done });
+    });
+    globalThis.fetch = async (input, init) => {
+      const answer = await fetch(input, init);
+      if (input === held) await released;
+      return answer;
+    };
+  }, path);
+  return () => page.evaluate(() => (globalThis as unknown as { releaseAnswers: () => void }).releaseAnswers());
+}
+
 const card = (page: Page, camera: string) => page.getByRole("region", { name: camera });
 const notice = (page: Page, text: string | RegExp) => page.locator(".notice").filter({ hasText: text }).waitFor();
 
@@ -230,6 +246,22 @@ describe("the cameras", () => {
       await card(page, "back").getByText("/live/back", { exact: true }).waitFor();
     }));
 
+  test("keep what is typed while an answer is under way", () =>
+    asAdmin({}, async (page) => {
+      const row = page.locator(".profile", { has: page.getByText("/live/back", { exact: true }) });
+      await row.locator("summary").click();
+      const release = await holdAnswers(page, "/api/commands/set-bitrate");
+      await row.getByLabel("Bit rate").fill("900");
+      await row.getByRole("button", { name: "Set" }).click();
+      await within(5_000, "the bit rate", async () => (await profile("/live/back")).targetBitrate === 900_000);
+      await row.getByLabel("Bit rate").fill("1000");
+      await release();
+      await notice(page, "Set until");
+      expect(await row.getByLabel("Bit rate").inputValue()).toBe("1000");
+      await row.getByRole("button", { name: "Set" }).click();
+      await within(5_000, "the next one", async () => (await profile("/live/back")).targetBitrate === 1_000_000);
+    }));
+
   test("offer a lamp and a zoom where there is one", () =>
     asAdmin({}, async (page) => {
       expect(await page.getByRole("button", { name: "Lamp on" }).count()).toBe(0);
@@ -378,6 +410,24 @@ describe("settings", () => {
       await screenshot(page, "settings-refused-dark", false);
       expect((await inForce()).rtsp!.sessionTimeout).toBe(90);
 
+      await page.getByRole("button", { name: "Back to the default of rtsp.sessionTimeout" }).click();
+      await page.getByRole("button", { name: "Save" }).click();
+      await within(5_000, "the default", async () => (await inForce()).rtsp!.sessionTimeout === 60);
+    }));
+
+  test("keep what is changed while they are being saved", () =>
+    asAdmin({ view: "settings" }, async (page) => {
+      await page.locator("summary").filter({ hasText: "recorders" }).click();
+      const release = await holdAnswers(page, "/api/config");
+      await page.getByLabel("Session timeout").fill("70");
+      await page.getByRole("button", { name: "Save" }).click();
+      await within(5_000, "the first change", async () => (await inForce()).rtsp!.sessionTimeout === 70);
+      await page.getByLabel("Session timeout").fill("80");
+      await release();
+      await notice(page, "Saved and in force");
+      await page.getByText("1 change", { exact: true }).waitFor();
+      await page.getByRole("button", { name: "Save" }).click();
+      await within(5_000, "the second", async () => (await inForce()).rtsp!.sessionTimeout === 80);
       await page.getByRole("button", { name: "Back to the default of rtsp.sessionTimeout" }).click();
       await page.getByRole("button", { name: "Save" }).click();
       await within(5_000, "the default", async () => (await inForce()).rtsp!.sessionTimeout === 60);
