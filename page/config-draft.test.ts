@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { mergePatch } from "../core-ts/config/merge-patch.ts";
-import { countOf, type Json, mergePatchOf, pathText, valueAt, withValue } from "./config-draft.ts";
+import { countOf, type Json, mergePatchOf, pathText, valueAt, withPatch, withValue } from "./config-draft.ts";
 
 describe("a configuration under change", () => {
   test("names a key as the server does", () => {
@@ -30,7 +30,7 @@ describe("a configuration under change", () => {
     expect(countOf(undefined)).toBe(0);
   });
 
-  test("arrives at the server as it was left here", () => {
+  test("arrives at the server as it was left here, and is the same when the patch is applied here", () => {
     // No null: no configuration has one, and a merge patch can't say it.
     const value = fc.letrec<{ value: Json }>((tie) => ({
       value: fc.oneof(
@@ -47,6 +47,7 @@ describe("a configuration under change", () => {
       fc.property(object, object, (before, after) => {
         const patch = mergePatchOf(before, after);
         expect(patch === undefined ? before : mergePatch(before, patch)).toEqual(after);
+        expect(patch === undefined ? before : withPatch(before, patch)).toEqual(after);
       }),
     );
   });

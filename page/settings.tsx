@@ -2,10 +2,18 @@
  * The configuration as a form that is made of its JSON Schema. What is wrong the server says, at the key that it is about.
  */
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { mergePatch } from "../core-ts/config/merge-patch.ts";
 import { ApiError, ask, type Issue, reasonOf } from "./api.ts";
 import type { ViewProps } from "./app.tsx";
-import { countOf, type Json, type JsonObject, mergePatchOf, type Path, pathText, withValue } from "./config-draft.ts";
+import {
+  countOf,
+  type Json,
+  type JsonObject,
+  mergePatchOf,
+  type Path,
+  pathText,
+  withPatch,
+  withValue,
+} from "./config-draft.ts";
 import { type FormContext, SchemaNode } from "./config-form.tsx";
 import type { Schema } from "./config-schema.ts";
 import { confirm } from "./dialogs.tsx";
@@ -39,7 +47,7 @@ export function SettingsView({ server }: ViewProps) {
       setLoaded({ schema: schema.value, written: written.value, effective: effective.value, etag: written.etag });
       setDraft((now) => {
         const since = saved && mergePatchOf(saved, now);
-        return since === undefined ? written.value : (mergePatch(written.value, since) as JsonObject);
+        return since === undefined ? written.value : (withPatch(written.value, since) as JsonObject);
       });
       setIssues([]);
     } catch (error) {
