@@ -23,16 +23,22 @@ internal class ScriptFault(
  * Owns the engine, and with it the core's bundle: makes it, calls it, closes it. Everything happens on the thread that made
  * it; the engine has no other.
  *
- * A call is one bounded `evaluate`: past [CALL_MAX_MS] the engine interrupts the script, which the script can't catch. That
- * is a [ScriptFault] like any uncaught error, after which the engine's state is unknown and the owner must close it.
+ * A call is one bounded `evaluate`: past [CALL_MAX_MS], as a [CallWatch] counts them, the engine interrupts the script, which
+ * the script can't catch. That is a [ScriptFault] like any uncaught error, after which the engine's state is unknown and the
+ * owner must close it.
  *
  * @param host what the bundle sees as the global `host`.
+ * @param ticking gives the watch its ticks until it is closed.
  */
 internal class ScriptRuntime(
     private val bundle: ScriptBundle,
     host: ObjectBinding,
+    threadTime: ThreadTime = ThreadTime.ofThisThread(),
+    ticking: (CallWatch) -> Unit = ::startTicking,
 ) : AutoCloseable {
     private val engine = QuickJs.create(Dispatchers.Unconfined)
+    private val watch = CallWatch(threadTime, engine::interruptEvaluation)
+    private var ticksMax = (START_MAX_MS / CallWatch.TICK_MS).toInt()
     private val job = Job()
     private var result: Result<Any?>? = null
     private var closed = false
@@ -51,7 +57,7 @@ internal class ScriptRuntime(
         try {
             engine.maxStackSize = STACK_BYTES
             engine.defineBinding("host", host)
-            engine.evaluationTimeoutMillis = START_MAX_MS
+            ticking(watch)
             evaluate(bundle.code, ScriptBundle.FILE_NAME)
             checkVersion()
         } catch (error: Throwable) {
@@ -62,9 +68,8 @@ internal class ScriptRuntime(
 
     /** `porthole.start(launch)`. @throws ScriptFault */
     fun start(launch: String) {
-        engine.evaluationTimeoutMillis = START_MAX_MS
         evaluate(StringBuilder("porthole.start(").appendJson(launch).append(')').toString(), CALL_FILE)
-        engine.evaluationTimeoutMillis = CALL_MAX_MS
+        ticksMax = (CALL_MAX_MS / CallWatch.TICK_MS).toInt()
     }
 
     /** `porthole.turn(nowUs)`: when the next turn is due, or -1. @throws ScriptFault */
@@ -79,6 +84,7 @@ internal class ScriptRuntime(
     override fun close() {
         if (closed) return
         closed = true
+        watch.close()
         job.cancel()
         engine.close()
     }
@@ -95,6 +101,7 @@ internal class ScriptRuntime(
         file: String,
     ): Any? {
         val call: suspend () -> Any? = { engine.evaluate<Any?>(code, file, false) }
+        watch.begin(ticksMax)
         try {
             val value = call.startCoroutineUninterceptedOrReturn(completion)
             if (value !== COROUTINE_SUSPENDED) return value
@@ -103,6 +110,8 @@ internal class ScriptRuntime(
             throw ScriptFault("the script did not come back in time: ${mapped(error)}", stuck = true)
         } catch (error: Exception) {
             throw ScriptFault(mapped(error), stuck = false)
+        } finally {
+            watch.end()
         }
     }
 
@@ -112,7 +121,7 @@ internal class ScriptRuntime(
     }
 
     companion object {
-        /** Longest turn; past it the script is taken for stuck. */
+        /** Longest turn, in milliseconds of ticks; past it the script is taken for stuck. */
         const val CALL_MAX_MS = 1_000L
 
         /** Longest load and start: a slow phone compiles the bundle in some hundred milliseconds. */
