@@ -71,6 +71,11 @@ export class ReportedLoss {
     this.#gaps[0]!.packets += oldest;
   }
 
+  /** Whether packets that no report has told of yet were left out: what the last one lacks was not sent, then. */
+  get hasGapsAhead(): boolean {
+    return this.#gaps.length > 0;
+  }
+
   /** Packets that the network lost, as far as reports have said. */
   get lostPackets(): number {
     return this.#lostPackets;

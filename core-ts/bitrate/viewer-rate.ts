@@ -37,6 +37,8 @@ export const HOLD_MAX_US: Micros = seconds(4);
 const HOLD_GROWTH = 1.25;
 /** Going down so soon after the last time means that going up had failed. */
 export const FAILED_SOON_US: Micros = seconds(20);
+/** While it holds a rate that is so near to what would be wanted is left: reports measure no better. */
+export const HOLD_TOLERANCE = 0.95;
 /** A queue that is still there so long after going down means that it was not enough. */
 export const DOWN_SPACING_US: Micros = millis(600);
 /** How far a viewer's rate may be above what it is sent. */
@@ -93,7 +95,7 @@ export class ViewerRate {
     const wanted = capacity === undefined ? DOWN_BLIND_SHARE * base : DOWN_SHARE * capacity;
     const isSoon = nowUs - this.#downUs < FAILED_SOON_US;
     this.#fullAt = Math.max(capacity ?? base, isSoon ? FULL_AT_KEPT * (this.#fullAt ?? 0) : 0);
-    if (wanted >= this.rate) {
+    if (wanted >= this.rate * (this.isHolding(nowUs) ? HOLD_TOLERANCE : 1)) {
       // It is low enough already, and the queue drains.
       this.#downUs = Math.max(this.#downUs, nowUs - this.#holdUs + DOWN_SPACING_US);
       return false;

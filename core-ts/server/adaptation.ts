@@ -12,7 +12,7 @@ import { Code, type OutletStats } from "../../bindings/contract/host.ts";
 import { EncoderRate } from "../bitrate/encoder-rate.ts";
 import { type OutletState, OutletWatch } from "../bitrate/outlet-watch.ts";
 import { chooseStep, type PictureStep, pictureSteps } from "../bitrate/picture-ladder.ts";
-import { HEAVY_LOSS, ReportWatch } from "../bitrate/report-watch.ts";
+import { HEAVY_LOSS, type ReportedAge, ReportWatch } from "../bitrate/report-watch.ts";
 import type { LossReport } from "../bitrate/reported-loss.ts";
 import { ViewerRate } from "../bitrate/viewer-rate.ts";
 import type { AdaptSettings } from "../config/profiles.ts";
@@ -49,6 +49,14 @@ export interface AdaptedViewer {
   /** Sends it a sender report, beside those that are due anyway. */
   sendReport(): void;
 }
+
+/** What is known beside a report. */
+export type ReportContext = {
+  readonly packetBytes: number;
+  readonly jitterUs: Micros;
+  readonly roundTripUs: Micros | undefined;
+  readonly age: ReportedAge | undefined;
+};
 
 type Why = "loss" | "round-trip" | "age" | "skipped" | "stalled";
 
@@ -160,11 +168,13 @@ export class Adaptation {
    * A viewer's receiver report.
    * @param packetBytes mean payload of the stream's packets.
    * @param jitterUs interarrival jitter.
+   * @param roundTripUs measured with this report; undefined without.
+   * @param age of the packets that it tells of; undefined when that can't be told.
    */
   onReport(
     viewer: AdaptedViewer,
     report: LossReport,
-    { packetBytes, jitterUs, roundTripUs }: { packetBytes: number; jitterUs: Micros; roundTripUs: Micros | undefined },
+    { packetBytes, jitterUs, roundTripUs, age }: ReportContext,
   ): void {
     const entry = this.#entries.get(viewer);
     if (entry === undefined) return;
@@ -173,8 +183,8 @@ export class Adaptation {
     const isTcp = viewer.transportKind === "tcp";
     const judgement = isTcp
       ? entry.reports.judgeRoundTrip(nowUs, sent, roundTripUs)
-      : entry.reports.judge(report, sent, packetBytes, jitterUs, roundTripUs);
-    if (judgement.kind === "full" && judgement.why === "round-trip" && entry.rate.isHolding(nowUs)) {
+      : entry.reports.judge(report, sent, packetBytes, jitterUs, age);
+    if (isTcp && judgement.kind === "full" && entry.rate.isHolding(nowUs)) {
       // It was measured while the queue drained that the rate has just been lowered for.
       entry.rate.unsure(nowUs);
     } else if (judgement.kind === "full") {

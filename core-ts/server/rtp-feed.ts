@@ -10,7 +10,7 @@ import { type JpegInfo, parseJpegHeader } from "../media/jpeg-header.ts";
 import { H264Packetizer } from "../rtp/h264-packetizer.ts";
 import { JpegPacketizer } from "../rtp/jpeg-packetizer.ts";
 import { RtpStream } from "../stream/rtp-stream.ts";
-import { SentFrames } from "../stream/sent-frames.ts";
+import { SentFrames, type SentSoFar } from "../stream/sent-frames.ts";
 import type { Timer } from "../time/timer-queue.ts";
 import { type Micros, type RtpTime, seconds } from "../time/units.ts";
 import type { Encoder, EncoderFormat, FrameConsumer } from "./encoder.ts";
@@ -43,9 +43,6 @@ export const SENDER_REPORT_INTERVAL_US: Micros = seconds(5);
 /** A report goes out so much early when another reader's is due: readers that joined together then share one for good. */
 const SENDER_REPORT_EARLY_US: Micros = seconds(0.5);
 
-/** What of the mean packet's size is kept from frame to frame: about the last two seconds count. */
-const RECENT_KEPT = 0.98;
-
 type Fanout = { readonly handle: number; members: number };
 
 export class RtpFeed implements FrameConsumer {
@@ -66,8 +63,6 @@ export class RtpFeed implements FrameConsumer {
   readonly #sent = new SentFrames();
   /** Sessions that hold a channel pair, by its first channel. */
   readonly #pairs = new Map<number, number>();
-  #recentPackets = 0;
-  #recentOctets = 0;
   #jpegHead = "";
   #jpegInfo: JpegInfo | undefined;
 
@@ -192,11 +187,9 @@ export class RtpFeed implements FrameConsumer {
     return this.#sent.lastSequenceOf(frame);
   }
 
-  /** Payload of the mean packet of late, in bytes. */
-  get meanPacketBytes(): number {
-    // In names of their own: QuickJS takes a `/` behind a private name for the beginning of a regular expression.
-    const [packets, octets] = [this.#recentPackets, this.#recentOctets];
-    return packets === 0 ? 0 : octets / packets;
+  /** What was sent up to a packet, by its sequence number modulo 2^16; undefined when it was not, or long ago. */
+  sentUpTo(sequence: number): SentSoFar | undefined {
+    return this.#sent.upTo(sequence);
   }
 
   onFormat(format: EncoderFormat): void {
@@ -225,9 +218,8 @@ export class RtpFeed implements FrameConsumer {
       if (packets > 0) this.#runtime.host.fanoutSend(fanout.handle, frame.frame, plan.bytes, plan.length, frame.key);
     }
     this.stream.advance(packets, octets);
-    this.#sent.note(frame.frame, packets, (this.stream.sequence + 0xffff) & 0xffff);
-    this.#recentPackets = this.#recentPackets * RECENT_KEPT + packets;
-    this.#recentOctets = this.#recentOctets * RECENT_KEPT + octets;
+    const lastSequence = (this.stream.sequence + 0xffff) & 0xffff;
+    this.#sent.note(frame.frame, packets, lastSequence, octets, this.#runtime.nowUs);
     if (frame.key && this.#pictureless.size > 0) this.#noteFirstPictures();
     this.#tellReportsDue();
   }

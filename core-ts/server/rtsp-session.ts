@@ -12,6 +12,7 @@ import { ReportedLoss } from "../bitrate/reported-loss.ts";
 import { decodeCompound, type RtcpPacket } from "../rtcp/compound.ts";
 import type { FullIntraRequest, PictureLoss } from "../rtcp/feedback.ts";
 import { type ReportBlock, roundTripUs } from "../rtcp/receiver-report.ts";
+import type { SentSoFar } from "../stream/sent-frames.ts";
 import { ntpFromWall, ntpMiddle } from "../time/ntp.ts";
 import { MICROS_PER_SECOND, type Micros, seconds } from "../time/units.ts";
 import type { AdaptedViewer } from "./adaptation.ts";
@@ -100,6 +101,8 @@ export class RtspSession implements HandleOwner, Viewer, AdaptedViewer {
   #intraRequest = -1;
   /** The sender report that the last round trip was measured with. */
   #measuredReport = 0;
+  /** What was sent up to the newest packet of the last report. */
+  #reported: SentSoFar | undefined;
 
   constructor(
     runtime: Runtime,
@@ -362,10 +365,21 @@ export class RtspSession implements HandleOwner, Viewer, AdaptedViewer {
     this.#measuredReport = block.lastSenderReport;
     const report = this.#loss.report(block, nowUs);
     if (report === undefined) return;
+    const { feed } = this.profile;
+    const reported = feed.sentUpTo(block.extendedHighestSequence & 0xffff);
+    const before = this.#reported;
+    if (reported !== undefined) this.#reported = reported;
     this.profile.adaptation.onReport(this, report, {
-      packetBytes: this.profile.feed.meanPacketBytes,
-      jitterUs: Math.round((block.jitter * MICROS_PER_SECOND) / this.profile.feed.stream.clockRate),
+      packetBytes: meanPacketBytes(before, reported ?? before),
+      jitterUs: Math.round((block.jitter * MICROS_PER_SECOND) / feed.stream.clockRate),
       roundTripUs: isNew ? roundTrip : undefined,
+      age:
+        reported === undefined || this.#loss.hasGapsAhead
+          ? undefined
+          : {
+              arrivedUs: nowUs - reported.sentUs,
+              waitingUs: reported.nextUs === undefined ? 0 : nowUs - reported.nextUs,
+            },
     });
   }
 
@@ -445,4 +459,12 @@ export class RtspSession implements HandleOwner, Viewer, AdaptedViewer {
     framed.set(report, 4);
     this.#transport.carrier.sendControl(framed);
   }
+}
+
+/** Mean payload of the packets between two moments, or of all up to the second; 0 when nothing is known. */
+function meanPacketBytes(before: SentSoFar | undefined, now: SentSoFar | undefined): number {
+  if (now === undefined) return 0;
+  const from = before === undefined || before.packets >= now.packets ? { packets: 0, octets: 0 } : before;
+  const packets = now.packets - from.packets;
+  return packets === 0 ? 0 : (now.octets - from.octets) / packets;
 }

@@ -62,3 +62,33 @@ describe("how many packets frames became", () => {
     );
   });
 });
+
+describe("what was sent up to a packet", () => {
+  it("is found by its sequence number, with the time of its frame and of the next packet's", () => {
+    const sent = new SentFrames();
+    sent.note(1, 4, 0xffff, 4_000, 10);
+    sent.note(2, 2, 1, 1_000, 50);
+    sent.note(3, 1, 2, 700, 90);
+    expect(sent.upTo(0xfffe)).toEqual({ packets: 3, octets: 3_000, sentUs: 10, nextUs: 10 });
+    expect(sent.upTo(0xffff)).toEqual({ packets: 4, octets: 4_000, sentUs: 10, nextUs: 50 });
+    expect(sent.upTo(0)).toEqual({ packets: 5, octets: 4_500, sentUs: 50, nextUs: 50 });
+    expect(sent.upTo(1)).toEqual({ packets: 6, octets: 5_000, sentUs: 50, nextUs: 90 });
+    expect(sent.upTo(2)).toEqual({ packets: 7, octets: 5_700, sentUs: 90, nextUs: undefined });
+  });
+
+  it("is nothing for one that is yet to come, or was never", () => {
+    const sent = new SentFrames();
+    expect(sent.upTo(0)).toBeUndefined();
+    sent.note(1, 4, 100, 4_000, 10);
+    expect(sent.upTo(101)).toBeUndefined();
+    expect(sent.upTo(96)).toBeUndefined();
+    expect(sent.upTo(97)).toBeDefined();
+  });
+
+  it("is nothing for one of more than 512 frames ago", () => {
+    const sent = new SentFrames();
+    for (let frame = 1; frame <= SENT_FRAMES + 1; frame++) sent.note(frame, 2, 2 * frame, 100, frame);
+    expect(sent.upTo(2)).toBeUndefined();
+    expect(sent.upTo(3)).toMatchObject({ packets: 3, sentUs: 2 });
+  });
+});

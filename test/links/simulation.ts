@@ -34,6 +34,8 @@ export type ViewerOptions = LinkOptions & {
   readonly path?: string;
   /** Between two receiver reports; undefined: it sends none. */
   readonly reportUs?: number;
+  /** Of the first one, after it has begun to play; undefined: as between two. */
+  readonly firstReportUs?: number;
   readonly kernelBytes?: number;
 };
 
@@ -67,7 +69,7 @@ export class SimulatedViewer {
     this.client = new RtspClient(run.world, `10.0.0.${index + 1}`);
     const udp = `RTP/AVP;unicast;client_port=${this.#port}-${this.#port + 1}`;
     this.client.play(options.path ?? "/live/back", options.transport === "udp" ? udp : undefined);
-    this.#nextReportUs = run.us + (options.reportUs ?? Number.POSITIVE_INFINITY);
+    this.#nextReportUs = run.us + (options.firstReportUs ?? options.reportUs ?? Number.POSITIVE_INFINITY);
     if (options.transport === "tcp") this.#peer.receive = (bytes) => this.#intoKernel(bytes.slice());
   }
 
