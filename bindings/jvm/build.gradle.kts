@@ -19,6 +19,9 @@ val copyBundle by tasks.registering(Copy::class) {
 
 tasks.processResources { dependsOn(copyBundle) }
 
+// What every module's fuzz targets share.
+sourceSets.test { kotlin.srcDir("src/fuzz/kotlin") }
+
 tasks.test { systemProperty("porthole.root", rootDir.path) }
 
 dependencies {

@@ -41,7 +41,7 @@ test("every limit of the configuration, and every reason for a refusal, stands i
 
 test("randomness comes from the system's cryptographic generator only", () => {
   const kotlin = [...filesBelow("bindings/jvm", ".kt"), ...filesBelow("android/app/src/main", ".kt")].filter(
-    (path) => !path.includes("/test/"),
+    (path) => !/\/(?:test|src\/fuzz)\//.test(path),
   );
   expect(kotlin.length).toBeGreaterThan(20);
   const weak = /\bMath\.random\b|\bjava\.util\.Random\b|\bkotlin\.random\b|\bThreadLocalRandom\b/;

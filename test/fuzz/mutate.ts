@@ -27,7 +27,7 @@ export class Random {
 export const INPUT_MAX_BYTES = 64 * 1024;
 
 /** Where parsers err: ends of ranges, separators, escapes. */
-const TOKENS = [
+export const TOKENS = [
   "\0",
   "\xff",
   "\x7f",

@@ -13,6 +13,9 @@ application {
     applicationDefaultJvmArgs = listOf("--add-opens", "java.base/sun.nio.ch=ALL-UNNAMED")
 }
 
+// What every module's fuzz targets share.
+sourceSets.test { kotlin.srcDir("../src/fuzz/kotlin") }
+
 tasks.test {
     systemProperty("porthole.root", rootDir.path)
     jvmArgs("--add-opens", "java.base/sun.nio.ch=ALL-UNNAMED")

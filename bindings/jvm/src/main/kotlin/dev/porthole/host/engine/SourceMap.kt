@@ -42,8 +42,9 @@ internal class SourceMap private constructor(
         bundle: String,
     ): String =
         Regex(Regex.escape(bundle) + ":(\\d+):(\\d+)").replace(stack) { match ->
-            val (line, column) = match.destructured
-            original(line.toInt(), column.toInt()) ?: match.value
+            // A stack begins with a message, which may hold anything, numbers beyond all bounds too.
+            val (line, column) = match.groupValues.drop(1).map { it.toIntOrNull() ?: 0 }
+            original(line, column) ?: match.value
         }
 
     companion object {

@@ -243,7 +243,8 @@ public object Json {
             val start = at
             while (at < text.length && text[at] in "+-0123456789.eE") at++
             val digits = text.substring(start, at)
-            return digits.toLongOrNull() ?: digits.toDoubleOrNull() ?: fault("no value")
+            // Past what a Double holds there is only infinity, which JSON can't say.
+            return digits.toLongOrNull() ?: digits.toDoubleOrNull()?.takeIf { it.isFinite() } ?: fault("no value")
         }
 
         private fun word(

@@ -34,7 +34,10 @@ internal fun numericText(address: InetAddress): String {
     return "$before::$after"
 }
 
-private val NUMERIC = Regex("[0-9.]+|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(%.+)?")
+private const val OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+
+/** Java asks a name server for what has digits and dots but is no IPv4 address, and takes three numbers for one. */
+private val NUMERIC = Regex("$OCTET(?:\\.$OCTET){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(%.+)?")
 
 /** The address of a numeric text, or null; never asks a name server. */
 internal fun numericAddress(text: String): InetAddress? {

@@ -104,8 +104,9 @@ internal object Pem {
 
             "EC PRIVATE KEY" -> {
                 // ECPrivateKey (RFC 5915): version, key, [0] curve, [1] public key.
-                val outer = Der.items(bytes, 0, bytes.size).single()
-                val curve = Der.items(bytes, outer.content, outer.end).first { it.tag == 0xa0 }
+                val outer = requireNotNull(Der.items(bytes, 0, bytes.size).singleOrNull()) { "not one value" }
+                val curve = Der.items(bytes, outer.content, outer.end).firstOrNull { it.tag == 0xa0 }
+                requireNotNull(curve) { "no curve" }
                 wrapped(Der.sequence(Der.oid(EC), bytes.copyOfRange(curve.content, curve.end)), bytes)
             }
 
