@@ -111,6 +111,8 @@ export class Adaptation {
   #step = 0;
   #stepUs: Micros = 0;
   #timer: Timer | undefined;
+  /** When the round that {@link #timer} stands for is due. */
+  #roundUs: Micros = 0;
   /** The host can't change this encoder's rate. */
   #unable = false;
   #toldRate: BitsPerSecond | undefined;
@@ -151,7 +153,7 @@ export class Adaptation {
       broken: false,
     });
     this.#changed = true;
-    if (this.#timer?.waiting !== true) this.#timer = this.#runtime.after(ROUND_US, () => this.#round());
+    if (this.#timer?.waiting !== true) this.#arm(nowUs + ROUND_US);
   }
 
   leave(viewer: AdaptedViewer): void {
@@ -230,11 +232,18 @@ export class Adaptation {
     };
   }
 
+  #arm(roundUs: Micros): void {
+    this.#roundUs = roundUs;
+    this.#timer = this.#runtime.around(roundUs - this.#runtime.nowUs, () => this.#round());
+  }
+
   #round(): void {
     if (this.#entries.size === 0) return;
-    this.#timer = this.#runtime.after(ROUND_US, () => this.#round());
     const { nowUs } = this.#runtime;
-    for (const entry of this.#entries.values()) if (entry.nextLookUs <= nowUs) this.#look(entry, nowUs);
+    // Rounds wait for frames, and yet there are as many.
+    this.#arm(Math.max(this.#roundUs + ROUND_US, nowUs + ROUND_US / 2));
+    const untilUs = nowUs + ROUND_US / 2;
+    for (const entry of this.#entries.values()) if (entry.nextLookUs <= untilUs) this.#look(entry, nowUs);
     if (nowUs >= this.#ceilingReadUs + CEILING_READ_US) this.#readCeiling(nowUs);
     if (this.#changed || this.#rate.target < this.#rate.ceiling) this.#update();
   }

@@ -70,7 +70,7 @@ export abstract class ClientConnection<Input extends { readonly kind: string }>
     this.#onClosed = onClosed;
     this.#openedUs = context.runtime.nowUs;
     this.#lastHeardUs = context.runtime.nowUs;
-    this.#lifeTimer = context.runtime.after(LIFE_CHECK_US, () => this.#checkLife());
+    this.#lifeTimer = context.runtime.around(LIFE_CHECK_US, () => this.#checkLife());
     context.runtime.own(handle, this);
   }
 
@@ -316,7 +316,7 @@ export abstract class ClientConnection<Input extends { readonly kind: string }>
     const { runtime, config } = this.context;
     const { limits } = config;
     const { nowUs, refusals } = runtime;
-    this.#lifeTimer = runtime.after(LIFE_CHECK_US, () => this.#checkLife());
+    this.#lifeTimer = runtime.around(LIFE_CHECK_US, () => this.#checkLife());
     if (!this.#paused && this.#begunUs !== undefined && nowUs - this.#begunUs > seconds(limits.requestSeconds)) {
       const message = `a request was not complete within ${limits.requestSeconds} s`;
       return this.#endFor(new ProtocolFault("request-timeout", 408, message, FATAL));

@@ -5,7 +5,7 @@
 import type { HostEvent } from "../../bindings/contract/events.ts";
 import type { Host } from "../../bindings/contract/host.ts";
 import { bytesOfText, hex } from "../bytes/text.ts";
-import { TimerQueue } from "../time/timer-queue.ts";
+import { Timers } from "../time/timers.ts";
 import type { Micros, WallMicros } from "../time/units.ts";
 import { Metrics } from "./metrics.ts";
 import { Refusals } from "./refusals.ts";
@@ -23,7 +23,7 @@ const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
 export class Runtime {
   readonly host: Host;
-  readonly timers = new TimerQueue();
+  readonly timers = new Timers();
   /** What happens here, for event streams and webhooks. */
   readonly events = new ServerEvents(() => this.clock().wallUs);
   readonly metrics = new Metrics();
@@ -39,8 +39,13 @@ export class Runtime {
   }
 
   /** Calls `run` once, in the first turn that begins `delayUs` or more from now. */
-  after(delayUs: Micros, run: () => void): ReturnType<TimerQueue["at"]> {
+  after(delayUs: Micros, run: () => void): ReturnType<Timers["at"]> {
     return this.timers.at(this.nowUs + delayUs, run);
+  }
+
+  /** As {@link after}, but up to `PATIENCE_US` later, in a turn that comes anyway; for what is looked at again and again. */
+  around(delayUs: Micros, run: () => void): ReturnType<Timers["around"]> {
+    return this.timers.around(this.nowUs + delayUs, run);
   }
 
   own(handle: number, owner: HandleOwner): void {

@@ -474,7 +474,7 @@ export class Server implements ServerContext, ListenersOwner {
   }
 
   #checkLives(): void {
-    this.runtime.after(LIFE_CHECK_US, () => this.#checkLives());
+    this.runtime.around(LIFE_CHECK_US, () => this.#checkLives());
     for (const session of [...this.sessions.values()]) session.checkLife();
   }
 

@@ -25,8 +25,8 @@ internal class CallWatch(
     private var ticksMax = 0
     private var ticks = 0
 
-    /** Processor time at the first tick of the call, or -1. */
-    private var firstNs = -1L
+    /** Processor time at the second tick of the call, which a healthy one hardly ever sees; -1 when nobody knows. */
+    private var sinceNs = -1L
 
     /** Calls have begun since the last tick. */
     private var worked = false
@@ -51,7 +51,7 @@ internal class CallWatch(
             worked = false
             if (!running) return
             ticks++
-            if (ticks == 1) firstNs = threadTime.ns()
+            if (ticks == 2) sinceNs = threadTime.ns()
             if (ticks >= ticksMax && isBusy()) interrupt()
         }
 
@@ -74,11 +74,11 @@ internal class CallWatch(
     /** The call has used the processor for a good part of its ticks, or nobody knows. */
     private fun isBusy(): Boolean {
         val nowNs = threadTime.ns()
-        return firstNs < 0 || nowNs < 0 || nowNs - firstNs >= (ticksMax - 1) * BUSY_NS_PER_TICK
+        return sinceNs < 0 || nowNs < 0 || nowNs - sinceNs >= (ticksMax - 2) * BUSY_NS_PER_TICK
     }
 
     companion object {
-        const val TICK_MS = 100L
+        const val TICK_MS = 200L
 
         /** A quarter of a tick. */
         const val BUSY_NS_PER_TICK: Long = TICK_MS * 1_000_000 / 4

@@ -52,6 +52,17 @@ class FrameUnitsTest {
     }
 
     @Test
+    fun `a start code is found wherever it lies, and across what is looked at in one go`() {
+        val size = 70_000
+        for (at in (4..2_000) + (4_000..6_500) + (20_000..24_000 step 7) + (size - 10..size - 4)) {
+            val frame = ByteArray(size) { 0x41 }
+            for (start in listOf(0, at)) bytes(0, 0, 1).copyInto(frame, start)
+            val found = parse(units.h264(ByteBuffer.wrap(frame)))
+            assertEquals("at $at", listOf(3, at + 3), found.map { it.int("offset") })
+        }
+    }
+
+    @Test
     fun `random units are found whatever their bytes, in any kind of buffer`() {
         val random = Random(5)
         for (round in 0 until 500) {
