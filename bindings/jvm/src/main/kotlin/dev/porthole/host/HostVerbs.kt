@@ -5,11 +5,39 @@ package dev.porthole.host
  *
  * Handles and counts are 0 or more, or a Code. Byte arrays are the host's from the call on.
  */
-internal interface HostVerbs {
+internal interface HostVerbs :
+    TcpVerbs,
+    UdpVerbs,
+    CameraVerbs,
+    MediaVerbs,
+    FileVerbs {
     fun contractVersion(): Int
 
     fun takeEvents(): String
 
+    fun clock(): String
+
+    fun random(count: Int): String
+
+    fun log(
+        level: String,
+        line: String,
+    )
+
+    fun deviceStatus(): String
+
+    fun ready(info: String)
+
+    fun credentials(login: String)
+
+    fun exit(
+        code: Int,
+        message: String,
+    )
+}
+
+/** Listeners and connections. */
+internal interface TcpVerbs {
     fun tcpListen(spec: String): Int
 
     fun listenerClose(listener: Int): Int
@@ -36,7 +64,10 @@ internal interface HostVerbs {
     fun tcpPause(connection: Int): Int
 
     fun tcpResume(connection: Int): Int
+}
 
+/** Datagrams. */
+internal interface UdpVerbs {
     fun udpOpen(spec: String): Int
 
     fun udpConnect(
@@ -55,7 +86,10 @@ internal interface HostVerbs {
     fun udpClose(socket: Int): Int
 
     fun interfaces(): String
+}
 
+/** Media in. */
+internal interface CameraVerbs {
     fun cameras(): String
 
     fun cameraSet(
@@ -83,7 +117,10 @@ internal interface HostVerbs {
     ): Int
 
     fun encoderRequestKeyFrame(encoder: Int): Int
+}
 
+/** Media out, and blobs. */
+internal interface MediaVerbs {
     fun outletOpen(spec: String): Int
 
     fun outletClose(outlet: Int): Int
@@ -117,7 +154,10 @@ internal interface HostVerbs {
     fun keepFrame(frame: Int): Int
 
     fun blobRelease(blob: Int): Int
+}
 
+/** Configuration and files. */
+internal interface FileVerbs {
     fun configRead(which: String): String
 
     fun configWrite(
@@ -146,24 +186,4 @@ internal interface HostVerbs {
     fun fileDelete(name: String): Int
 
     fun fileList(): String
-
-    fun clock(): String
-
-    fun random(count: Int): String
-
-    fun log(
-        level: String,
-        line: String,
-    )
-
-    fun deviceStatus(): String
-
-    fun ready(info: String)
-
-    fun credentials(login: String)
-
-    fun exit(
-        code: Int,
-        message: String,
-    )
 }
