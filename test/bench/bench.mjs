@@ -13,7 +13,8 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { parseArgs } from "node:util";
-import { ensurePackages, root } from "../../build-scripts/lib/setup.mjs";
+import { buildJvm } from "../../build-scripts/jvm.mjs";
+import { build, ensurePackages, root } from "../../build-scripts/lib/setup.mjs";
 import { KEY_INTERVAL_MS, makeC, makeClip } from "./programs.mjs";
 import { SERVERS } from "./servers.mjs";
 import { joinsTable, machineText, table } from "./tables.mjs";
@@ -37,6 +38,7 @@ const joins = [];
 process.on("SIGINT", () => void stopAll().then(() => process.exit(130)));
 process.on("SIGTERM", () => void stopAll().then(() => process.exit(143)));
 try {
+  await buildAll();
   await startAll();
   await warmUp();
   await measureAll();
@@ -45,6 +47,16 @@ try {
   await stopAll();
 }
 report();
+
+/** Before anything is started: on the servers' one core, beside them, a build would take longer than a start may. */
+async function buildAll() {
+  await build();
+  try {
+    buildJvm();
+  } catch (error) {
+    console.error(`the JVM host can't be built: ${error.message}`);
+  }
+}
 
 async function startAll() {
   for (const kind of SERVERS) {

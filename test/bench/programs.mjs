@@ -61,17 +61,19 @@ export function makeC(name, flags = []) {
 export function makeGst() {
   const libraries = ["gstreamer-rtsp-server-1.0", "gstreamer-app-1.0"];
   const { status, stdout } = spawnSync("pkg-config", ["--cflags", "--libs", ...libraries], { encoding: "utf8" });
-  if (status !== 0) throw new Error("libgstrtspserver-1.0-dev is not installed");
+  if (status !== 0)
+    throw new Error("libgstrtspserver-1.0-dev is not installed (apt-get install libgstrtspserver-1.0-dev)");
   return makeC("gst-server", stdout.trim().split(/\s+/));
 }
 
-/** gortsplib's program; Go fetches the library. */
+/** gortsplib's program; Go fetches the library. Throws where there is no Go. */
 export function makeGortsplib() {
   const program = path.join(CACHE, "gortsplib-server");
   const folder = path.join(CACHE, "gortsplib");
   const sources = ["go.mod", "main.go"].map((file) => path.join(SOURCES, "gortsplib", file));
   const built = fs.statSync(program, { throwIfNoEntry: false })?.mtimeMs ?? 0;
   if (sources.every((file) => fs.statSync(file).mtimeMs < built)) return program;
+  if (spawnSync("go", ["version"]).status !== 0) throw new Error("Go is not installed");
   fs.mkdirSync(folder, { recursive: true });
   for (const file of sources) fs.copyFileSync(file, path.join(folder, path.basename(file)));
   must("go", ["mod", "tidy"], { cwd: folder });
