@@ -2,13 +2,14 @@
  * The PEM files of the app's own folder: certificates, their keys, what is trusted; and the self-signed pair, which is made
  * when it is not there. Host side.
  */
-import * as crypto from "node:crypto";
+import type * as crypto from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { SELF_SIGNED_CERTIFICATE, SELF_SIGNED_KEY, TLS_FILE_MAX_BYTES, type TlsSpec } from "../contract/host.ts";
 import { plainAddress } from "./addresses.ts";
 import { writeAtomically } from "./config.ts";
+import { certificatesOf, keyOf } from "./pem.ts";
 import { makeSelfSigned, type PemPair } from "./self-signed.ts";
 import { TlsFault } from "./tls-fault.ts";
 
@@ -125,44 +126,6 @@ function warningOf(own: crypto.X509Certificate, name: string): string {
     return `certificate "${name}" has expired on ${own.validTo}: clients may refuse it`;
   if (Date.parse(own.validFrom) > now) return `certificate "${name}" is not valid before ${own.validFrom}`;
   return "";
-}
-
-/** @throws TlsFault */
-function certificatesOf(pem: string, name: string): crypto.X509Certificate[] {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g);
-  if (blocks === null) {
-    throw new TlsFault(
-      `"${name}" holds no certificate; it must have a block that begins with -----BEGIN CERTIFICATE-----`,
-    );
-  }
-  return blocks.map((block, index) => {
-    try {
-      return new crypto.X509Certificate(block);
-    } catch {
-      throw new TlsFault(`certificate ${index + 1} of "${name}" is damaged; copy the file once more`);
-    }
-  });
-}
-
-/** @throws TlsFault */
-function keyOf(pem: string, name: string): crypto.KeyObject {
-  if (/-----BEGIN ENCRYPTED|^Proc-Type: 4,ENCRYPTED/m.test(pem)) {
-    throw new TlsFault(
-      `key "${name}" is encrypted, and there is nobody to ask for its password; decrypt it: openssl pkey -in ${name} -out plain.pem`,
-    );
-  }
-  if (!/-----BEGIN (?:RSA |EC )?PRIVATE KEY-----/.test(pem)) {
-    throw new TlsFault(
-      `"${name}" holds no private key; it must have a block that begins with -----BEGIN PRIVATE KEY-----`,
-    );
-  }
-  try {
-    return crypto.createPrivateKey(pem);
-  } catch {
-    throw new TlsFault(
-      `key "${name}" is damaged, or of a kind that is not known here; copy it once more, or make an EC or RSA key`,
-    );
-  }
 }
 
 function ownAddresses(): string[] {

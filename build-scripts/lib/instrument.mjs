@@ -1,6 +1,6 @@
 /**
- * An esbuild plugin that counts which branches of the core run: each gets a counter in a global array. For the fuzzer only; V8's
- * own coverage says the same, but switches the optimiser off and takes milliseconds a look.
+ * An esbuild plugin that counts which branches of the core and the Node host run: each gets a counter in a global array. For
+ * the fuzzer only; V8's own coverage says the same, but switches the optimiser off and takes milliseconds a look.
  */
 import { readFileSync } from "node:fs";
 import { parse } from "acorn";
@@ -31,7 +31,7 @@ export function instrumented() {
   return {
     name: "instrumented",
     setup(build) {
-      build.onLoad({ filter: /[\\/]core-ts[\\/].*\.ts$/ }, async ({ path }) => {
+      build.onLoad({ filter: /[\\/](?:core-ts|bindings[\\/]node)[\\/].*\.ts$/ }, async ({ path }) => {
         const { code } = await esbuild.transform(readFileSync(path, "utf8"), { loader: "ts", target: "es2023" });
         return { contents: withCounters(code, () => counters++ % COUNTERS), loader: "js" };
       });

@@ -29,6 +29,7 @@ import { parseTransport } from "../../core-ts/rtsp/transport-header.ts";
 import { JPEG, SPS } from "../fakes/fake-host.ts";
 import { driveCore, PIECE_END } from "./core-target.ts";
 import type { Dialog } from "./dialog.ts";
+import { nodeTargets } from "./node-targets.ts";
 
 export type Target = {
   readonly name: string;
@@ -245,6 +246,7 @@ export function targetsOf(dialogs: readonly Dialog[]): readonly Target[] {
       });
       packetizer.plan(new GatherPlan(), units, 65_535, 1, 0);
     }),
+    ...nodeTargets(),
     {
       name: "core",
       seeds: dialogs.map(({ protocol, pieces }) => (protocol === "rtsp" ? "r" : "h") + pieces.join(PIECE_END)),

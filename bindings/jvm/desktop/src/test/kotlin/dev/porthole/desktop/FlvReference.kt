@@ -125,6 +125,13 @@ internal object FlvReference {
                 tag("1700000000 0164001fff e2 0003 670102 0000 02 0002 6801 0001 68"),
                 tag("1701000000 00000001 06 00000001 65 00000003 410203"),
             ),
+            // Kinds of frames that are neither: disposable, and one that is not defined.
+            listOf(
+                tag(record),
+                tag("3701000000 00000001 41"),
+                tag("9701000000 00000001 41"),
+                tag("0701000000 00000001 41"),
+            ),
             // No sets at all; a frame without a unit.
             listOf(tag("1700000000 0142c01fff e0 00"), tag("2701000000")),
             // Just beyond: a unit without bytes, one that is too long, a cut length, other lengths of lengths, another codec.

@@ -34,7 +34,7 @@ private val SPS =
 
 private val SMALL_JPEG =
     hex(
-        "ffd8 ffe00006ffd8ffd9 ffc0000b080010002001011100 ffda0008010100003f00 1122ff003344ffd05566ff" +
+        "ffd8 ffe00006ffd8ffd9 ffc0000b080010002001011100 ffda0008010100003f00 1122ff003344ffd05566" +
             "ff00 ffda0008010100003f00 0102 ffd9",
     )
 
@@ -97,6 +97,9 @@ private fun jpegSplitter(bytes: ByteArray) {
         return if (fault is String) fault else whole
     }
     expectSame("in pieces", images(listOf(bytes)), images(pieces(bytes)))
+    if (bytes.contentEquals(SMALL_JPEG + SMALL_JPEG)) {
+        expectSame("two images", List(2) { "${SMALL_JPEG.size} 32x16" }, images(listOf(bytes)))
+    }
 }
 
 private fun annexB(bytes: ByteArray) {
@@ -104,7 +107,7 @@ private fun annexB(bytes: ByteArray) {
     check(starts.zipWithNext().all { (from, to) -> from < to } && starts.all { it in 0..bytes.size })
     for ((from, to) in starts.zipWithNext()) {
         val units = AnnexB.nalUnits(bytes, from, to)
-        check(units.all { it.isNotEmpty() } && units.sumOf { it.size } <= to - from)
+        check(units.all { it.isNotEmpty() && it.last() != 0.toByte() } && units.sumOf { it.size } <= to - from)
         check(units.count { AnnexB.type(it) in AnnexB.SLICE..AnnexB.IDR } >= 1) { "an access unit without a picture" }
     }
 }
