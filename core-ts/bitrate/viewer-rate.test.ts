@@ -5,8 +5,11 @@ import {
   DOWN_SPACING_US,
   HOLD_FIRST_US,
   HOLD_MAX_US,
+  LONG_US,
   PROVED_US,
   UNPROVED_SHARE,
+  UP_BELOW,
+  UP_LONG,
   ViewerRate,
 } from "./viewer-rate.ts";
 
@@ -55,6 +58,23 @@ describe("a viewer's rate", () => {
     expect(passed[0.95]! - HOLD_FIRST_US / SECOND).toBeLessThan(1.5);
     expect(passed[1.25]! - passed[0.95]!).toBeGreaterThan(4);
     expect(passed[4]! - passed[1.25]!).toBeLessThan(8);
+  });
+
+  it("rises faster once that has gone well for long, whatever was known of the link", () => {
+    const rate = new ViewerRate(8 * M);
+    rate.full(0, 8 * M, 4 * M);
+    // Soon again, and so it is taken to bear much of that still.
+    rate.full(DOWN_SPACING_US, 3.2 * M, 0.5 * M);
+    const longUs = DOWN_SPACING_US + LONG_US;
+    const growthFrom = (us: number): number => {
+      wellFrom(rate, us, us + SECOND - 100_000);
+      const before = rate.rate;
+      wellFrom(rate, us + SECOND, us + 2 * SECOND);
+      return rate.rate / before;
+    };
+    wellFrom(rate, SECOND, longUs - 3 * SECOND);
+    expect(growthFrom(longUs - 2.5 * SECOND)).toBeCloseTo((1 + UP_BELOW) ** 1.1, 2);
+    expect(growthFrom(longUs)).toBeCloseTo((1 + UP_LONG) ** 1.1, 2);
   });
 
   it("holds for longer each time that rising fails soon, up to a bound", () => {
